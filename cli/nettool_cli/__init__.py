@@ -1,0 +1,1 @@
+"""The command line of nettool: parse, call one workflow, print. No logic lives here."""

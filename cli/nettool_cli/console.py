@@ -1,0 +1,64 @@
+"""Where the words go: the answer to standard output, everything else to standard error; tables for both."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+
+UNWRAPPED_WIDTH = 1000
+"""Of what is piped: whoever reads it wraps it, or cuts it into fields."""
+
+
+def stdout() -> Console:
+    """For the answer."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else UNWRAPPED_WIDTH
+    return Console(highlight=False, markup=False, emoji=False, width=width)
+
+
+def stderr() -> Console:
+    """For progress and messages."""
+    from rich.console import Console
+
+    width = None if sys.stderr.isatty() else UNWRAPPED_WIDTH
+    return Console(stderr=True, highlight=False, markup=False, emoji=False, width=width)
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[str]], text_columns: int = 1) -> Table:
+    """A plain table: the first columns are text, the others numbers, set to the right. No cell is read as markup."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for index, header in enumerate(headers):
+        justify: Literal["left", "right"] = "left" if index < text_columns else "right"
+        grid.add_column(Text(header), justify=justify, overflow="fold", no_wrap=index == 0)
+    for row in rows:
+        grid.add_row(*(Text(printable(cell)) for cell in row))
+    return grid
+
+
+def printable(text: str) -> str:
+    """The text without control characters: a name in a data file must not steer the terminal."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
+def number(value: float | None) -> str:
+    """A measured number to four significant digits."""
+    if value is None or value != value:
+        return "-"
+    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e12 else f"{value:,.4g}"
+
+
+def print_json(value: Any) -> None:
+    """One JSON object on standard output."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")

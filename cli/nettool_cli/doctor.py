@@ -1,0 +1,21 @@
+"""nettool doctor."""
+
+from __future__ import annotations
+
+import typer
+
+from nettool.errors import NettoolError
+
+
+def doctor() -> None:
+    """Show versions, device and threads, and prove the installation with a training of a few seconds."""
+    from nettool.workflows.doctor import examine
+
+    broken = []
+    for finding in examine():
+        typer.echo(f"{finding.what:<10} {finding.value}{'' if finding.fine else '   <- not as it should be'}")
+        if not finding.fine:
+            broken.append(finding.what)
+    if broken:
+        raise NettoolError(f"something is wrong with this installation: {', '.join(broken)}.")
+    typer.echo("everything works")

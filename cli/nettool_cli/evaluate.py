@@ -1,0 +1,67 @@
+"""nettool eval."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from nettool_cli import console
+from nettool_cli.arguments import JsonOption, OverridesArgument, RunArgument
+
+if TYPE_CHECKING:
+    from nettool.workflows.evaluate import Evaluation
+
+
+def evaluate(
+    run: RunArgument = None,
+    overrides: OverridesArgument = None,
+    split: Annotated[
+        Literal["train", "validation", "test"] | None,
+        typer.Option(help="Default: test, or validation where there is no test split."),
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="Another file with the same columns, instead of a split.")] = None,
+    by: Annotated[str | None, typer.Option(help="A column: a row of metrics for each of its values.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure a trained network on its test split, every metric beside the naive baseline.
+
+    For a run whose data was moved: nettool eval RUN data.path=NEW
+    """
+    from nettool.workflows import evaluate as workflow
+    from nettool.workflows.trained import load_trained
+
+    changes = list(overrides or ())
+    if run is not None and "=" in str(run) and not run.exists():  # no run was named, only overrides
+        run, changes = None, [str(run), *changes]
+    trained = load_trained(run, changes)
+    found = workflow.evaluate(trained, split=split, file=data, by=by)
+    if as_json:
+        from nettool.workflows.watch import finite
+
+        answer = asdict(found)
+        for part in (answer, *answer["groups"]):
+            part["metrics"] = finite(part["metrics"])
+        answer["baseline"] = finite(answer["baseline"])
+        console.print_json(finite(answer))
+    else:
+        _print(found)
+
+
+def _print(found: Evaluation) -> None:
+    out = console.stdout()
+    out.print(f"{found.source} on {found.data} ({found.num_examples:,} examples)")
+    rows = [("loss", console.number(found.loss), "")]
+    rows += [
+        (name, console.number(value), console.number(found.baseline[name])) for name, value in found.metrics.items()
+    ]
+    out.print(console.table(("", "network", "baseline"), rows))
+    if found.by is not None:
+        names = list(found.metrics)[:5]
+        groups = [
+            (group.value, f"{group.num_examples:,}", *(console.number(group.metrics[name]) for name in names))
+            for group in found.groups
+        ]
+        out.print(console.table((found.by, "examples", *names), groups))

@@ -1,0 +1,81 @@
+"""The entry point: the app with its commands, and what every error becomes on the way out."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import traceback
+
+import typer
+
+from nettool.errors import ConfigError, NettoolError
+from nettool_cli import check, doctor, evaluate, init, predict, runs, schema, train
+
+app = typer.Typer(
+    name="nettool",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("init")(init.init)
+app.command("check")(check.check)
+app.command("train")(train.train)
+app.command("eval")(evaluate.evaluate)
+app.command("predict")(predict.predict)
+app.add_typer(runs.app, name="runs")
+app.command("schema")(schema.schema)
+app.command("doctor")(doctor.doctor)
+
+
+@app.callback(invoke_without_command=True)
+def root(version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
+    """Train neural networks from a YAML file: describe data, layers, loss and optimizer, and get a trained network."""
+    if version:
+        from importlib.metadata import version as version_of
+
+        typer.echo(f"nettool {version_of('nettool')}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line and exit with the code that DESIGN gives each kind of ending."""
+    sys.exit(_run())
+
+
+def _run() -> int:
+    command = typer.main.get_command(app)
+    try:
+        command.main(prog_name="nettool", standalone_mode=False)
+        sys.stdout.flush()
+    except NettoolError as error:
+        print(error if isinstance(error, ConfigError) else f"nettool: {error}", file=sys.stderr)
+        return error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        print("nettool: interrupted.", file=sys.stderr)
+        return 130
+    except typer.Exit as leave:
+        return leave.exit_code
+    except BrokenPipeError:
+        # The reader (`| head -1`) has what it wanted; Python would complain while closing the stream.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if hasattr(error, "exit_code") and hasattr(error, "show"):  # a usage error of the argument parser
+            error.show()
+            return int(error.exit_code)
+        return _report_bug(error)
+    return 0
+
+
+def _report_bug(error: Exception) -> int:
+    """A short message; the traceback goes where it can be attached to a report."""
+    with tempfile.NamedTemporaryFile("w", prefix="nettool-bug-", suffix=".txt", delete=False) as file:
+        file.write(traceback.format_exc())
+    print(
+        f"nettool: a bug in nettool, not in what you did: {type(error).__name__}: {error}\n"
+        f"The traceback is in {file.name}; please report it.",
+        file=sys.stderr,
+    )
+    return 1

@@ -1,0 +1,136 @@
+"""nettool from Python: the same workflows as the command line, with pandas and torch objects."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from nettool.config.layers import CUSTOM_LAYERS, LAYERS, LayerSettings
+from nettool.config.load import Loaded, load_mapping
+from nettool.config.load import load as load_config
+from nettool.errors import UsageError
+from nettool.model.compile import CUSTOM_BUILDERS
+from nettool.runs.directory import RunDirectory, find_run
+from nettool.runs.journal import read_record
+from nettool.workflows import evaluate as evaluation
+from nettool.workflows import predict as prediction
+from nettool.workflows import train as training
+from nettool.workflows.trained import Trained, load_trained
+from nettool.workflows.watch import Watcher
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import nn
+
+    from nettool.config.data import SplitName
+
+Overrides = Mapping[str, Any] | Sequence[str]
+"""{"optimizer.lr": 0.01}, or ["optimizer.lr=0.01"] as on the command line."""
+
+
+class Run:
+    """A run directory: what was asked, what happened, and the trained network."""
+
+    def __init__(self, directory: RunDirectory) -> None:
+        self._directory = directory
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r}, {self.record['status']})"
+
+    @property
+    def path(self) -> Path:
+        """The run directory."""
+        return self._directory.path
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """run.json: status, versions, times, best epoch, final metrics."""
+        return read_record(self._directory)
+
+    @property
+    def metrics(self) -> pd.DataFrame:
+        """metrics.csv: a row an epoch."""
+        import pandas as pd
+
+        return pd.read_csv(self._directory.metrics)
+
+    @cached_property
+    def _trained(self) -> Trained:
+        return load_trained(self.path)
+
+    @property
+    def network(self) -> nn.Module:
+        """The network with its best weights, in evaluation mode: float [batch, width] in, logits out."""
+        return self._trained.network
+
+    def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The frame with the columns of the predictions appended; its index is kept.
+
+        Raises DataError where a feature is missing or a value does not read as what training saw.
+        """
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+        predicted: pd.DataFrame = prediction.predict(self._trained, table, "the frame").to_pandas()
+        predicted.index = frame.index
+        return predicted
+
+    def evaluate(self, split: SplitName | None = None, file: str | Path | None = None) -> evaluation.Evaluation:
+        """Measure the best weights on a split (default: test) or on another file."""
+        return evaluation.evaluate(self._trained, split=split, file=Path(file) if file else None)
+
+
+def train(
+    config: str | Path | Mapping[str, Any],
+    overrides: Overrides = (),
+    *,
+    run_dir: str | Path | None = None,
+    watcher: Watcher | None = None,
+) -> Run:
+    """Train from a config file, or from the same as nested dicts and lists; return the finished run.
+
+    run_dir: the run's directory, instead of the next free one under runs/. watcher: told how it goes.
+
+    Raises NettoolError for mistakes, divergence and interruption; the run directory then holds what was learned up to
+    there.
+    """
+    outcome = training.train(
+        training.prepare_training(_loaded(config, overrides)),
+        watcher or Watcher(),
+        Path(run_dir) if run_dir else None,
+    )
+    if outcome.error is not None:
+        raise outcome.error
+    return Run(outcome.run)
+
+
+def load(run: str | Path | None = None) -> Run:
+    """A run that is there already: its directory or its name under runs/; the newest where nothing is said."""
+    return Run(find_run(Path(run) if run else None))
+
+
+def register_layer(name: str, spec: type[LayerSettings], build: Callable[[Any, int], nn.Module]) -> None:
+    """Add a layer that configs may name from now on, in this process.
+
+    spec: its settings, a subclass of nettool.LayerSettings, whose methods also tell the layer's width and size. build:
+    takes the settings and the number of input features, returns a module float [batch, features] to
+    float [batch, spec.output_features(features)]. Its weights are drawn by the module itself. Raises UsageError where
+    the name is taken or no name.
+    """
+    if not name.isidentifier():
+        raise UsageError(f"{name!r} can't be a layer's name: use letters, digits and _.")
+    if name in LAYERS or name in CUSTOM_LAYERS:
+        raise UsageError(f"there is a layer {name} already; choose another name.")
+    CUSTOM_LAYERS[name] = spec
+    CUSTOM_BUILDERS[name] = build
+
+
+def _loaded(config: str | Path | Mapping[str, Any], overrides: Overrides) -> Loaded:
+    if isinstance(overrides, Mapping):
+        overrides = [f"{key}={json.dumps(value)}" for key, value in overrides.items()]
+    if isinstance(config, Mapping):
+        return load_mapping(config, overrides)
+    return load_config(Path(config), overrides)

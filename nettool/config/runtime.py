@@ -1,0 +1,43 @@
+"""Where and how a run computes, and how often it saves."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, Field
+
+from nettool.config.spec import Spec
+
+_INTERVAL = re.compile(r"(\d+(?:\.\d+)?)\s*(s|sec|seconds?|epochs?)")
+
+
+def parse_interval(text: str) -> tuple[float, Literal["seconds", "epochs"]]:
+    """Read "30 seconds", "30s", "5 epochs" as a number and its unit; raise ValueError otherwise."""
+    match = _INTERVAL.fullmatch(text.strip())
+    if not match or float(match[1]) <= 0:
+        raise ValueError("write a number of seconds or epochs: `30 seconds`, `5 epochs`")
+    return float(match[1]), "epochs" if match[2].startswith("e") else "seconds"
+
+
+def _checked_interval(text: str) -> str:
+    parse_interval(text)
+    return text
+
+
+class Runtime(Spec):
+    """The machine's part; results on another device or number of threads differ in the last digits."""
+
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """auto takes cuda where there is one, else the cpu."""
+    threads: Annotated[int, Field(ge=1, le=1024)] | None = None
+    """Threads of the cpu's matrix products. Default: by the size of the network, at most the number of cores."""
+
+
+class Checkpoint(Spec):
+    """How often the state of training is saved."""
+
+    main: ClassVar[str | None] = "every"
+
+    every: Annotated[str, AfterValidator(_checked_interval)] = "30 seconds"
+    """`30 seconds` or `5 epochs`. The end of training and a signal save in any case."""

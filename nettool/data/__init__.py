@@ -1,0 +1,1 @@
+"""From files to arrays: sources, columns, splits, encoders. Never models."""

@@ -1,0 +1,77 @@
+"""numpy <-> Arrow, without pandas.
+
+`pa.array`, `pa.scalar` and `Array.to_numpy` import pandas wherever it is installed, which takes longer than reading a
+table. Arrow's buffers are numpy's, so nothing is copied that need not be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+_TIMES = {f"datetime64[{unit}]": unit for unit in ("s", "ms", "us", "ns")}
+
+
+def to_numpy(array: pa.Array) -> NDArray[Any]:
+    """The numbers that a fixed-width array holds, dates and times as integers; anything where a value is missing."""
+    kind = array.type
+    if pa.types.is_boolean(kind):
+        return _bits(array.buffers()[1], array.offset, len(array))
+    name = f"int{kind.bit_width}" if pa.types.is_temporal(kind) else str(kind.to_pandas_dtype().__name__)
+    dtype = np.dtype(name)
+    if len(array) == 0:
+        return np.empty(0, dtype)
+    return np.frombuffer(array.buffers()[1], dtype, len(array), array.offset * dtype.itemsize)
+
+
+def null_mask(array: pa.Array) -> NDArray[np.bool_] | None:
+    """Where the array has no value; None where it has them all."""
+    if array.null_count == 0:
+        return None
+    if pa.types.is_null(array.type):
+        return np.ones(len(array), np.bool_)
+    return ~_bits(array.buffers()[0], array.offset, len(array))
+
+
+def from_numpy(values: NDArray[Any], absent: NDArray[np.bool_] | None = None) -> pa.Array:
+    """An array of these numbers, truths or dates, without those that are `absent`. Raises TypeError for others."""
+    data: NDArray[Any]
+    if values.dtype == np.bool_:
+        kind, data = pa.bool_(), np.packbits(values, bitorder="little")
+    elif values.dtype == np.dtype("datetime64[D]"):
+        kind, data = pa.date32(), values.astype(np.int32)
+    elif values.dtype.name in _TIMES:
+        kind, data = pa.timestamp(_TIMES[values.dtype.name]), values.astype(np.int64)
+    elif values.dtype.kind in "iuf" and values.dtype.itemsize <= 8:
+        native = values.dtype.newbyteorder("=")
+        kind, data = pa.from_numpy_dtype(native), values.astype(native, copy=False)
+    else:
+        raise TypeError(f"numpy {values.dtype}")
+    if values.dtype.kind == "M":
+        nat = np.isnat(values)
+        absent = nat if absent is None else absent | nat
+    valid = None if absent is None else pa.py_buffer(np.packbits(~absent, bitorder="little"))
+    return pa.Array.from_buffers(kind, len(values), [valid, pa.py_buffer(np.ascontiguousarray(data))])
+
+
+def from_texts(texts: Iterable[str | None]) -> pa.Array:
+    """An array of strings; None is missing."""
+    encoded = [None if text is None else text.encode() for text in texts]
+    ends = np.cumsum([0, *(len(text or b"") for text in encoded)])
+    absent = np.array([text is None for text in encoded], np.bool_)
+    valid = pa.py_buffer(np.packbits(~absent, bitorder="little"))
+    offsets, data = pa.py_buffer(ends.astype(np.int32)), pa.py_buffer(b"".join(text or b"" for text in encoded))
+    return pa.Array.from_buffers(pa.string(), len(encoded), [valid, offsets, data])
+
+
+def _bits(buffer: pa.Buffer, offset: int, count: int) -> NDArray[np.bool_]:
+    if count == 0:
+        return np.empty(0, np.bool_)
+    first = offset // 8
+    packed = np.frombuffer(buffer, np.uint8, (offset % 8 + count + 7) // 8, first)
+    bits = np.unpackbits(packed, bitorder="little")[offset % 8 : offset % 8 + count]
+    return bits.view(np.bool_)

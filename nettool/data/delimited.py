@@ -1,0 +1,191 @@
+"""csv and tsv -> Arrow table, with the line of every mistake."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow as pa
+
+from nettool.data.streams import open_stream
+from nettool.data.values import MISSING, show
+from nettool.errors import DataError
+
+HEADER_BYTES = 1 << 20
+BOM = b"\xef\xbb\xbf"
+NOT_TEXT = {
+    b"PK\x03\x04": "a zip archive or an Excel workbook",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
+    b"\x1f\x8b": "a gzip archive (its name should then end in .gz)",
+    b"PAR1": "a parquet file (its name should then end in .parquet)",
+    b"\x80\x04": "a Python pickle, which nettool never opens",
+    b"\x80\x05": "a Python pickle, which nettool never opens",
+}
+
+
+def read_delimited(path: Path, delimiter: str | None, limit: int | None) -> pa.Table:
+    """Read a csv (delimiter None: a comma, or what the header shows) or tsv file."""
+    delimiter = _read_header(path, delimiter)
+    try:
+        table = _read_typed(path, delimiter, limit)
+        if table is None:
+            table = _read_whole(path, delimiter)
+    except pa.ArrowException as error:
+        raise DataError(f"{path}: {_explain(path, delimiter) or show(error, 200)}") from error
+    pa.default_memory_pool().release_unused()  # the text that was parsed, about as much as the file
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if pa.types.is_binary(column.type):
+            mistake = _explain(path, delimiter)
+            raise DataError(f"{path}: {mistake or f'column {show(name)} holds bytes that are no text.'}")
+    return table
+
+
+def _options(delimiter: str, types: dict[str, pa.DataType] | None = None) -> dict[str, Any]:
+    import pyarrow.csv as arrow
+
+    return {
+        "parse_options": arrow.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+        "convert_options": arrow.ConvertOptions(
+            null_values=list(MISSING), strings_can_be_null=True, column_types=types
+        ),
+    }
+
+
+def _read_typed(path: Path, delimiter: str, limit: int | None) -> pa.Table | None:
+    """Read with the types that the first block shows; None when a later block contradicts them.
+
+    Told the types, Arrow reads faster, and does not keep all the text until the end, which is twice the file.
+    """
+    import pyarrow.csv as arrow
+
+    batches: list[pa.RecordBatch] = []
+    with open_stream(path) as stream:
+        try:
+            for batch in arrow.open_csv(stream, **_options(delimiter)):
+                batches.append(batch)
+                if limit is None or sum(part.num_rows for part in batches) >= limit:
+                    break
+        except pa.ArrowInvalid:
+            return None
+    if not batches or limit is not None:
+        return pa.Table.from_batches(batches) if batches else None
+    try:
+        return _read_whole(path, delimiter, _types(batches[0]))
+    except pa.ArrowInvalid:
+        return None
+
+
+def _read_whole(path: Path, delimiter: str, types: dict[str, pa.DataType] | None = None) -> pa.Table:
+    import pyarrow.csv as arrow
+
+    with open_stream(path) as stream:
+        counter = _QuoteCounter(stream)
+        table = arrow.read_csv(counter, **_options(delimiter, types))
+    if counter.quotes % 2 and (mistake := _explain(path, delimiter)):
+        raise DataError(f"{path}: {mistake}")
+    return table
+
+
+def _types(block: pa.RecordBatch) -> dict[str, pa.DataType]:
+    """The columns' types in the first block, whole numbers with room to grow. A column without values has none."""
+    import pyarrow.compute as pc
+
+    types: dict[str, pa.DataType] = {}
+    for field, column in zip(block.schema, block.columns, strict=True):
+        if pa.types.is_integer(field.type):
+            ends = pc.min_max(column).as_py()
+            largest = max(-ends["min"], ends["max"])
+            types[field.name] = pa.int16() if largest <= 1000 else pa.int32() if largest <= 10**6 else pa.int64()
+        elif not pa.types.is_null(field.type):
+            types[field.name] = field.type
+    return types
+
+
+class _QuoteCounter:
+    """A stream that counts quotation marks: Arrow takes one that is never closed for a very long value."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.quotes = 0
+        self.closed = False
+
+    def read(self, size: int) -> bytes:
+        chunk = self._stream.read(size)
+        self.quotes += chunk.count(b'"')
+        return chunk
+
+
+def _read_header(path: Path, delimiter: str | None) -> str:
+    """Check the first line, and find the delimiter where the suffix does not say it."""
+    with open_stream(path) as stream:
+        start = stream.read(HEADER_BYTES)
+    for magic, what in NOT_TEXT.items():
+        if start.startswith(magic):
+            raise DataError(f"{path}: this is no text but {what}. Cure: export the table as csv.")
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise DataError(f"{path}: the text is UTF-16, not UTF-8. Cure: save the file as csv UTF-8.")
+    if not start.strip():
+        raise DataError(f"{path}: the file is empty.")
+    lines = start.splitlines(keepends=True)
+    text = "".join(_decoded(iter(lines), path, forgive_end=len(start) == HEADER_BYTES))
+    text = text.lstrip("\r\n")
+    delimiters = [delimiter] if delimiter else [",", ";", "\t", "|"]
+    headers = [next(csv.reader(io.StringIO(text, newline=""), delimiter=mark)) for mark in delimiters]
+    best = next((index for index, header in enumerate(headers) if len(header) > 1), 0)
+    _check_names(path, headers[best])
+    return delimiters[best]
+
+
+def _check_names(path: Path, names: list[str]) -> None:
+    repeated = [name for index, name in enumerate(names) if name in names[:index]]
+    if repeated:
+        places = " and ".join(str(index + 1) for index, name in enumerate(names) if name == repeated[0])
+        what = f"are called {show(repeated[0])}" if repeated[0] else "have no name"
+        raise DataError(
+            f"{path}: line 1: columns {places} {what}. The first line names the columns, each name once. "
+            f"Cure: rename one, or put a line of names above the data."
+        )
+
+
+def _decoded(lines: Iterator[bytes], path: Path, *, forgive_end: bool = False) -> Iterator[str]:
+    """Lines of UTF-8 as text; a DataError names the line and the byte that is none."""
+    for number, line in enumerate(lines, 1):
+        try:
+            yield (line.removeprefix(BOM) if number == 1 else line).decode()
+        except UnicodeDecodeError as error:
+            if forgive_end and next(lines, None) is None:
+                return
+            raise DataError(
+                f"{path}: line {number:,}, byte {error.start + 1:,}: 0x{error.object[error.start]:02x} is no "
+                f"UTF-8 text. Cure: save the file as UTF-8."
+            ) from error
+
+
+def _explain(path: Path, delimiter: str) -> str:
+    """Find the line that cannot be read, in words; empty if there is none."""
+    with open_stream(path) as stream:
+        return _explain_stream(stream, path, delimiter)
+
+
+def _explain_stream(stream: IO[bytes], path: Path, delimiter: str) -> str:
+    reader = csv.reader(_decoded(iter(stream), path), delimiter=delimiter, strict=True)
+    begin, expected = 1, 0
+    try:
+        for record in reader:
+            expected = expected or len(record)
+            if record and len(record) != expected:
+                return (
+                    f"line {begin:,} has {len(record)} value{'s'[: len(record) != 1]}, but the header names "
+                    f'{expected} columns. Cure: mend the line; a value that contains "{delimiter}" stands in '
+                    f"quotation marks."
+                )
+            begin = reader.line_num + 1
+    except csv.Error as error:
+        return (
+            f"line {begin:,}: {error}. Perhaps a quotation mark is opened and never closed. "
+            f'Cure: mend the line; a quotation mark inside a value is written twice ("").'
+        )
+    return ""

@@ -1,0 +1,78 @@
+"""One column of numbers <-> the same column on the scale that networks learn on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nettool.config.data import Scale
+
+CLIP = 10.0
+"""Scaled numbers end here. A value ten deviations out is either a mistake or all that the network would see."""
+NEARLY_CONSTANT = 1e-7
+"""Deviations below so much of the mean are rounding errors (float32 has 24 bits); scaled up they would be noise."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """encoded = (value - shift) / scale; 0 where `scale` is 0, which says that training saw one value only.
+
+    fill: stands for a missing value, in the column's own units. clip: whether encoded numbers end at CLIP.
+    """
+
+    shift: float
+    scale: float
+    fill: float
+    clip: bool
+
+    @classmethod
+    def fit(cls, values: Floats, how: Scale) -> Scaler:
+        """Fit to the training rows' values, NaN for missing; population statistics in float64."""
+        known = values[~np.isnan(values)]
+        if len(known) == 0:
+            return cls(0.0, 0.0, 0.0, how != "none")
+        mean, deviation = moments(known)
+        if how == "none":
+            return cls(0.0, 1.0, mean, False)
+        if is_constant(mean, deviation):
+            return cls(mean, 0.0, mean, True)
+        if how == "standard":
+            return cls(mean, deviation, mean, True)
+        low, high = float(known.min()), float(known.max())
+        with np.errstate(over="ignore"):
+            spread = min(high - low, float(np.finfo(np.float64).max))
+        return cls(low, spread, mean, True)
+
+    def encode(self, values: Floats) -> Floats:
+        """Scale values, NaN for missing. The result has no NaN."""
+        filled = np.where(np.isnan(values), self.fill, values)
+        if self.scale == 0:
+            return np.zeros_like(filled)
+        with np.errstate(over="ignore"):
+            encoded = (filled - self.shift) / self.scale
+        return np.clip(encoded, -CLIP, CLIP) if self.clip else encoded
+
+    def decode(self, encoded: Floats) -> Floats:
+        """Back to the column's own units."""
+        return np.asarray(encoded, np.float64) * self.scale + self.shift
+
+
+def moments(values: Floats) -> tuple[float, float]:
+    """Mean and population standard deviation, without overflow or underflow on the way."""
+    largest = float(np.abs(values).max()) or 1.0
+    mean = float(np.mean(values / largest)) * largest
+    with np.errstate(over="ignore"):
+        centred = np.nan_to_num(values - mean)
+    spread = float(np.abs(centred).max())
+    if spread == 0:
+        return mean, 0.0
+    return mean, float(np.sqrt(np.mean(np.square(centred / spread)))) * spread
+
+
+def is_constant(mean: float, deviation: float) -> bool:
+    """Whether the deviation is no more than rounding."""
+    return deviation <= max(NEARLY_CONSTANT * abs(mean), float(np.finfo(np.float64).tiny))

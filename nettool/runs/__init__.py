@@ -1,0 +1,1 @@
+"""What is kept on disk. Takes tensors and JSON, knows no type of training."""

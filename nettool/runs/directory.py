@@ -1,0 +1,110 @@
+"""Run directories: their names, how one is claimed, how one is found again."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from nettool.errors import BusyError, RunError
+from nettool.runs import durable
+
+ROOT = Path("runs")
+"""Where runs go and are looked for: a folder of the current folder."""
+
+FORMAT_VERSION = 1
+"""Of every file in a run directory. A newer nettool reads older ones."""
+
+_NUMBERED = re.compile(r"(.+)-(\d{4,})")
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """The layout of one run."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved experiment, complete: training it again gives the same bits."""
+        return self.path / "config.yaml"
+
+    @property
+    def record(self) -> Path:
+        """run.json: how the run went, on what, and what it reached."""
+        return self.path / "run.json"
+
+    @property
+    def metrics(self) -> Path:
+        """One row an epoch."""
+        return self.path / "metrics.csv"
+
+    @property
+    def best(self) -> Path:
+        """The best weights with config and encoders: this one file is enough to predict."""
+        return self.path / "best.safetensors"
+
+    @property
+    def last(self) -> Path:
+        """All the state needed to go on."""
+        return self.path / "last.safetensors"
+
+    @property
+    def log(self) -> Path:
+        """What the terminal said."""
+        return self.path / "log.txt"
+
+    @property
+    def weights(self) -> Path:
+        """The best weights where there are some; RunError says what is missing."""
+        if not self.best.is_file():
+            raise RunError(f"{self.path} holds no best.safetensors: the run ended before its first epoch was saved.")
+        return self.best
+
+
+def claim(name: str, root: Path = ROOT) -> RunDirectory:
+    """Make `<root>/<name>-<NNNN>` with the next free number; any number of processes may do so at once."""
+    durable.make_folders(root)
+    matches = (_NUMBERED.fullmatch(entry.name) for entry in root.iterdir())
+    number = 1 + max((int(match[2]) for match in matches if match and match[1] == name), default=0)
+    while not durable.claim_folder(path := root / f"{name}-{number:04d}"):
+        number += 1
+    return RunDirectory(path)
+
+
+def claim_exactly(path: Path) -> RunDirectory:
+    """Make this very folder. Raises BusyError where it is there already: another run is in it, or was."""
+    durable.make_folders(path.parent)
+    if not durable.claim_folder(path):
+        raise BusyError(f"{path} is there already: another run is in it, or was. Name a folder that is not there yet.")
+    return RunDirectory(path)
+
+
+def all_runs(root: Path = ROOT) -> Iterator[RunDirectory]:
+    """Every run directory under root, by name."""
+    if root.is_dir():
+        for entry in sorted(root.iterdir()):
+            if (entry / "run.json").is_file():
+                yield RunDirectory(entry)
+
+
+def find_run(argument: Path | None, root: Path = ROOT) -> RunDirectory:
+    """The run that a user means: a run directory, its name under `runs/`, or the newest where nothing is said."""
+    if argument is None:
+        newest = max(all_runs(root), key=lambda run: run.config.stat().st_mtime_ns, default=None)
+        if newest is None:
+            raise RunError(f"there are no runs in {root}/ yet. `nettool train CONFIG` makes one.")
+        return newest
+    for path in (argument, root / argument):
+        if (path / "config.yaml").is_file():
+            return RunDirectory(path)
+    if argument.is_dir():
+        raise RunError(f"{argument} is a folder, but no run: it holds no config.yaml.")
+    if argument.is_file():
+        raise RunError(f"{argument} is no run. Name a run directory, or its best.safetensors.")
+    names = [str(run.path) for run in all_runs(root)] + [run.path.name for run in all_runs(root)]
+    near = difflib.get_close_matches(str(argument), names, n=1)
+    hint = f" Did you mean {near[0]}?" if near else " `nettool runs list` shows those there are."
+    raise RunError(f"{argument}: no such run.{hint}")

@@ -1,0 +1,1 @@
+"""From batches to weights. Never files, never prints."""

@@ -1,0 +1,1 @@
+"""One file for each verb: the only place that wires the folders together."""

@@ -1,0 +1,74 @@
+"""nettool check: everything that can be known before training, by arithmetic and a look at the data. Never torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nettool.config.data import SplitName
+from nettool.config.load import Loaded
+from nettool.data.columns import Column
+from nettool.data.prepare import TableData, prepare
+from nettool.data.targets import ClassEncoder
+from nettool.model.class_weights import class_weights_from
+from nettool.model.shapes import NetworkPlan, linear_warning, plan_network
+
+FIRST_ROWS = 10_000
+"""Rows that are read to know the widths, where the whole data is not asked for."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A config that makes sense, with the data it was held against. all_rows: whether all of it was read."""
+
+    loaded: Loaded
+    data: TableData
+    plan: NetworkPlan
+    batch_size: int
+    all_rows: bool
+    notes: tuple[str, ...]
+
+    @property
+    def training_bytes(self) -> int:
+        """Memory that training takes, about, beside Python and torch themselves."""
+        num_examples = sum(len(split.features) for split in self.data.splits.values())
+        return self.plan.training_bytes(self.loaded.experiment.optimizer, self.batch_size, num_examples)
+
+
+def summarise(column: Column) -> str:
+    """What stands in a column: why it is ignored, or some of its values."""
+    examples = ", ".join(column.examples[:4])
+    if column.kind == "ignore":
+        return column.reason
+    return f"{column.num_distinct} levels: {examples}" if column.kind == "category" else examples
+
+
+def class_shares(data: TableData) -> dict[str, dict[SplitName, float]]:
+    """For each class its share of each split; empty where no single class is predicted."""
+    encoder = data.target
+    if not isinstance(encoder, ClassEncoder):
+        return {}
+    shares: dict[str, dict[SplitName, float]] = {name: {} for name in encoder.classes}
+    for split_name, split in data.splits.items():
+        assert split.target is not None
+        counts = np.bincount(split.target.reshape(-1).astype(np.int64), minlength=len(encoder.classes))
+        for name, count in zip(encoder.classes, counts, strict=True):
+            shares[name][split_name] = count / len(split.target)
+    return shares
+
+
+def check_config(loaded: Loaded, all_rows: bool) -> Checked:
+    """Hold a config against its data. Raises ConfigError or DataError for whatever keeps it from training."""
+    experiment = loaded.experiment
+    with loaded.located():
+        data = prepare(experiment.data, experiment.loss, rows=None if all_rows else FIRST_ROWS)
+        plan = plan_network(experiment, data.signature)
+        if isinstance(data.target, ClassEncoder):
+            classes = data.target.classes
+            class_weights_from(experiment.loss, classes, [1.0] * len(classes))
+    num_examples = len(data.splits["train"].features)
+    batch_size = num_examples if experiment.batch_size == "full" else min(experiment.batch_size, num_examples)
+    warning = linear_warning(plan)
+    notes = (*data.notes, *([warning] if warning else []))
+    return Checked(loaded, data, plan, batch_size, all_rows, notes)

@@ -1,0 +1,135 @@
+"""nettool eval: how good a trained network is, beside the naive baseline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from nettool.config.data import DataSpec, SplitName
+from nettool.data.dataset import Dataset
+from nettool.data.prepare import Split, encode_table, load_split, split_table
+from nettool.data.sources import fingerprint, read_table
+from nettool.errors import DataError, UsageError
+from nettool.training.evaluation import forward
+from nettool.training.metrics import all_metrics, compute_metrics
+from nettool.workflows import machine
+from nettool.workflows.trained import Trained, decoder
+
+
+@dataclass(frozen=True)
+class Group:
+    """The examples of one value of a column."""
+
+    value: str
+    num_examples: int
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was measured, on what. loss in the loss's units, metrics in the target's own."""
+
+    source: str
+    data: str
+    num_examples: int
+    loss: float
+    metrics: dict[str, float]
+    baseline: dict[str, float]
+    by: str | None
+    groups: tuple[Group, ...]
+
+
+def evaluate(
+    trained: Trained,
+    *,
+    split: SplitName | None = None,
+    file: Path | None = None,
+    data: DataSpec | None = None,
+    by: str | None = None,
+) -> Evaluation:
+    """Measure the best weights on a split, or on another file.
+
+    split: default test, or validation for data without a test split. data: the run's data section with another path,
+    for data that moved; it must be the same to the byte. by: a column; its values are measured one by one as well.
+    Raises DataError where the data is gone, has changed or does not fit, UsageError for what contradicts itself.
+    """
+    if file is not None and split is not None:
+        raise UsageError("either a split of the run's own data or another file can be evaluated, not both at once.")
+    spec = data or trained.experiment.data
+    if file is not None:
+        table = read_table(file)
+        encoded = encode_table(table, trained.encoders, needs_target=True, source=str(file))
+        where = str(file)
+    else:
+        where = split or _default_split(spec)
+        _check_unchanged(spec, trained)
+        encoded = load_split(spec, trained.encoders, where)
+        table = split_table(spec, trained.encoders, where) if by else None
+    if not len(encoded.features):
+        raise DataError(f"there is nothing to evaluate: {where} holds no examples.")
+    names = all_metrics(trained.target)
+    with machine.threads(trained.threads):
+        dataset = Dataset.from_split(encoded, torch.device("cpu"))
+        evaluator = trained.evaluator(names)
+        loss, metrics = evaluator(trained.network, dataset)
+        groups = () if by is None or table is None else _by_column(trained, encoded, table, by, names)
+    return Evaluation(
+        source=str(trained.source),
+        data=where,
+        num_examples=len(dataset),
+        loss=loss,
+        metrics=metrics,
+        baseline=_baseline(trained, dataset, names),
+        by=by,
+        groups=groups,
+    )
+
+
+def _default_split(spec: DataSpec) -> SplitName:
+    has_test = spec.test is not None or (spec.path is not None and spec.split.test > 0)
+    return "test" if has_test else "validation"
+
+
+def _check_unchanged(spec: DataSpec, trained: Trained) -> None:
+    """The same bytes give the same splits; other bytes would let training examples into the test."""
+    for role, expected in trained.fingerprint.items():
+        path = getattr(spec, role)
+        if fingerprint(Path(path))["sha256"] != expected["sha256"]:
+            raise DataError(
+                f"{path} is not the file that the run was trained on (its sha256 differs), so its splits are not the "
+                f"same either. Bring the old file back with data.{role}=..., or evaluate a new one with --data FILE."
+            )
+
+
+def _by_column(trained: Trained, encoded: Split, table: pa.Table, by: str, names: tuple[str, ...]) -> tuple[Group, ...]:
+    """Each value of the column on its own, the most frequent first."""
+    if by not in table.column_names:
+        raise UsageError(f"--by: the data has no column {by}. Its columns are {', '.join(table.column_names)}.")
+    codes = table.column(by).combine_chunks().dictionary_encode()
+    levels = ["missing" if value is None else str(value) for value in codes.dictionary.to_pylist()]
+    indices = np.asarray(codes.indices.fill_null(len(levels)))
+    groups = []
+    for code, level in enumerate([*levels, "missing"]):
+        members = np.flatnonzero(indices == code)
+        if len(members):
+            groups.append(Group(level, len(members), _measure(trained, encoded, members, names)))
+    return tuple(sorted(groups, key=lambda group: -group.num_examples))
+
+
+def _measure(trained: Trained, encoded: Split, members: Any, names: tuple[str, ...]) -> dict[str, float]:
+    weights = None if encoded.weights is None else encoded.weights[members]
+    assert encoded.target is not None
+    part = Split(encoded.features[members], encoded.target[members], weights, encoded.rows[members])
+    dataset = Dataset.from_split(part, torch.device("cpu"))
+    return trained.evaluator(names).metrics(forward(trained.network, dataset.features), dataset)
+
+
+def _baseline(trained: Trained, dataset: Dataset, names: tuple[str, ...]) -> dict[str, float]:
+    rows = torch.tensor([trained.baseline], dtype=torch.float64).expand(len(dataset), -1)
+    target = decoder(trained.encoders)(dataset.target)
+    return compute_metrics(names, rows, target, trained.target, dataset.weights)

@@ -1,0 +1,83 @@
+"""What a run computes on: device, threads, versions. Chosen by rule, written in run.json, never timed."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from nettool.config.runtime import Runtime
+from nettool.errors import ConfigError, Mistake
+from nettool.model.shapes import NetworkPlan
+
+ONE_THREAD_FLOPS = 20_000_000
+"""Up to so many floating point operations a step one thread is faster than two: starting the second costs more."""
+
+
+def choose_device(runtime: Runtime) -> torch.device:
+    """The device asked for; `auto` takes cuda where there is one. Raises ConfigError where it is missing."""
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if runtime.device == "auto":
+        return torch.device("cuda" if available["cuda"] else "cpu")
+    if not available[runtime.device]:
+        there = ", ".join(name for name, is_there in available.items() if is_there)
+        text = f"this machine has no {runtime.device} that torch {torch.__version__} can use; it has {there}."
+        raise ConfigError([Mistake(("runtime", "device"), text)])
+    return torch.device(runtime.device)
+
+
+def choose_threads(runtime: Runtime, plan: NetworkPlan, batch_size: int) -> int:
+    """The number asked for, else by the work of a step: forward, and twice as much backward."""
+    if runtime.threads is not None:
+        return runtime.threads
+    step_flops = 3 * plan.flops * batch_size
+    return 1 if step_flops <= ONE_THREAD_FLOPS else num_cores()
+
+
+def num_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Compute with so many threads inside, and as before afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def versions() -> dict[str, str]:
+    """Of everything whose release may change a number."""
+    packages = {name: version(name) for name in ("nettool", "torch", "numpy", "pyarrow")}
+    return {**packages, "torch": torch.__version__, "python": platform.python_version()}
+
+
+def cpu_name() -> str:
+    """The processor's model, as the system calls it."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def git_commit() -> str | None:
+    """The commit of the current folder's repository, `-dirty` behind it where files differ; None outside of one."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return answer.stdout.strip() or None if answer.returncode == 0 else None

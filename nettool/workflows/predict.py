@@ -1,0 +1,101 @@
+"""nettool predict: a table in, the same table with predictions out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from nettool.config.signature import ClassTarget, LabelTarget, NumberTarget
+from nettool.data.columns import used
+from nettool.data.prepare import encode_table
+from nettool.errors import DataError, UsageError
+from nettool.runs import durable
+from nettool.training.classification_metrics import decide
+from nettool.workflows import machine
+from nettool.workflows.trained import Trained
+
+FORMATS = (".csv", ".tsv", ".parquet", ".jsonl")
+"""What predictions can be written as."""
+
+
+def predict(trained: Trained, table: pa.Table, source: str = "the table") -> pa.Table:
+    """The table with columns appended: the prediction of each target, and for classes the probability of each.
+
+    Raises DataError where a feature is missing or a value does not read as what training saw.
+    """
+    added = predicted_columns(trained, table, source)
+    taken = [name for name in added if name in table.column_names]
+    if taken:
+        raise DataError(f"{source} already has a column {taken[0]}; rename or remove it. Nothing is overwritten.")
+    for name, column in added.items():
+        table = table.append_column(name, column)
+    return table
+
+
+def predicted_columns(trained: Trained, table: pa.Table, source: str = "the table") -> dict[str, pa.Array]:
+    """The predictions alone, a column each, in the order of the table's rows."""
+    encoded = encode_table(table, trained.encoders, needs_target=False, source=source)
+    with machine.threads(trained.threads):
+        values = trained.predictions(encoded).numpy()
+    (first, *_) = names = trained.experiment.data.target
+    columns: dict[str, pa.Array] = {}
+    match trained.target:
+        case ClassTarget(classes, binary):
+            probabilities = np.concatenate([1 - values, values], axis=1) if binary else values
+            columns[f"predicted_{first}"] = pa.array(classes).take(pa.array(decide(values)))
+            for index, name in enumerate(classes):
+                columns[f"probability_{name}"] = pa.array(probabilities[:, index].astype(np.float64))
+        case LabelTarget():
+            for index, name in enumerate(names):
+                columns[f"predicted_{name}"] = pa.array(values[:, index] > 0.5)
+                columns[f"probability_{name}"] = pa.array(values[:, index].astype(np.float64))
+        case NumberTarget():
+            for index, name in enumerate(names):
+                columns[f"predicted_{name}"] = pa.array(values[:, index])
+    return columns
+
+
+def feature_names(trained: Trained) -> tuple[str, ...]:
+    """The columns that the network predicts from."""
+    return tuple(column.name for column in used(trained.encoders.columns, "feature"))
+
+
+def table_of_values(values: Mapping[str, str]) -> pa.Table:
+    """One row, from values as they are typed on a command line; an empty one is missing."""
+    return pa.table({name: pa.array([value or None], pa.string()) for name, value in values.items()})
+
+
+def write_table(table: pa.Table, path: Path) -> None:
+    """Write as csv, tsv, parquet or jsonl, by the ending. Raises UsageError where a file is there already."""
+    if path.suffix not in FORMATS:
+        raise UsageError(f"{path}: predictions are written as {', '.join(FORMATS)}; name a file with such an ending.")
+    if path.exists():
+        raise UsageError(f"{path} is there already; name another file, or remove it first.")
+    if not path.parent.is_dir():
+        raise UsageError(f"{path}: there is no folder {path.parent}.")
+    durable.write_file(path, table_bytes(table, path.suffix))
+
+
+def table_bytes(table: pa.Table, suffix: str) -> bytes:
+    """The table in the format of this ending."""
+    sink = pa.BufferOutputStream()
+    if suffix == ".parquet":
+        import pyarrow.parquet
+
+        pyarrow.parquet.write_table(table, sink)
+    elif suffix == ".jsonl":
+        import json
+
+        for batch in table.to_batches(max_chunksize=10_000):
+            lines = (json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in batch.to_pylist())
+            sink.write("".join(lines).encode())
+    else:
+        import pyarrow.csv
+
+        options = pyarrow.csv.WriteOptions(delimiter="\t" if suffix == ".tsv" else ",", quoting_style="needed")
+        pyarrow.csv.write_csv(table, sink, options)
+    content: bytes = sink.getvalue().to_pybytes()
+    return content

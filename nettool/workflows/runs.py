@@ -1,0 +1,46 @@
+"""nettool runs: what was trained, and how well it went."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from nettool.errors import RunError, UsageError
+from nettool.runs.directory import ROOT, RunDirectory, all_runs, find_run
+from nettool.runs.journal import read_metrics, read_record
+
+
+def list_runs(sort: str | None = None, root: Path = ROOT) -> list[dict[str, Any]]:
+    """The records of all runs, by name; or by a metric, the best first, runs without it last.
+
+    Raises UsageError for a metric that no run has.
+    """
+    records = [{"run": str(run.path), **_record(run)} for run in all_runs(root)]
+    if sort is None:
+        return records
+    known = sorted({name for record in records for name in record.get("metrics", {})})
+    if sort not in known:
+        raise UsageError(f"no run has measured {sort}. Sort by one of {', '.join(known) or 'none: there are no runs'}.")
+    from nettool.training.metrics import METRICS
+
+    sign = -1 if sort in METRICS and METRICS[sort].mode == "max" else 1
+
+    def rank(record: dict[str, Any]) -> tuple[bool, float]:
+        value = record.get("metrics", {}).get(sort)
+        return (value is None, sign * (value or 0.0))
+
+    return sorted(records, key=rank)
+
+
+def _record(run: RunDirectory) -> dict[str, Any]:
+    """The run's record; one that cannot be read must not hide the others."""
+    try:
+        return read_record(run)
+    except RunError as error:
+        return {"status": "damaged", "why": str(error), "overrides": []}
+
+
+def show_run(argument: Path | None) -> tuple[RunDirectory, dict[str, Any], list[dict[str, float | None]]]:
+    """One run: its directory, its record and the rows of its journal."""
+    run = find_run(argument)
+    return run, read_record(run), read_metrics(run)

@@ -1,0 +1,46 @@
+"""Signals that ask a run to save and leave."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any
+
+from nettool.errors import InterruptedRun
+
+
+class StopSignals:
+    """Inside, SIGINT and SIGTERM only raise a flag; a second one ends the process at once.
+
+    Outside the main thread Python delivers no signals, and nothing is changed.
+    """
+
+    def __init__(self) -> None:
+        self.received: signal.Signals | None = None
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> StopSignals:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._receive)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        if self.received is not None:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        self.received = signal.Signals(number)
+
+    def check(self, where: str) -> None:
+        """Raise InterruptedRun, with the exit code of the signal, if one came."""
+        if self.received is not None:
+            error = InterruptedRun(f"interrupted by {self.received.name} in {where}; what was learned is saved.")
+            error.exit_code = 128 + self.received
+            raise error

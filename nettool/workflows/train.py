@@ -1,0 +1,181 @@
+"""nettool train: config to data to network to run directory."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nettool.config.load import Loaded
+from nettool.config.optimization import EarlyStopping
+from nettool.data.dataset import Batching, Dataset
+from nettool.data.prepare import TableData, prepare
+from nettool.errors import DivergedError, InterruptedRun, NettoolError, ResourceError
+from nettool.model.compile import compile_network
+from nettool.model.losses import Loss
+from nettool.model.shapes import NetworkPlan, linear_warning, plan_network
+from nettool.runs import directory
+from nettool.runs.directory import RunDirectory
+from nettool.training.loop import Job, fit
+from nettool.training.metrics import baseline_predictions, compute_metrics
+from nettool.training.optimizers import build_optimizer
+from nettool.training.schedules import build_schedule
+from nettool.training.state import TrainingState
+from nettool.training.step import Step
+from nettool.training.stopping import EarlyStopper, mode_of
+from nettool.workflows import machine
+from nettool.workflows.recorder import Recorder
+from nettool.workflows.signals import StopSignals
+from nettool.workflows.trained import decoder, make_evaluator, make_loss
+from nettool.workflows.watch import Watcher
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """All that training needs, checked, before anything is written.
+
+    baseline: what the naive model predicts for every example (see `Trained`). notes: what the user should know.
+    """
+
+    loaded: Loaded
+    data: TableData
+    plan: NetworkPlan
+    loss: Loss
+    baseline: tuple[float, ...]
+    device: torch.device
+    batch_size: int
+    threads: int
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A run that ended, in whatever way. error: what its command should end with, if anything."""
+
+    run: RunDirectory
+    record: dict[str, Any]
+    error: NettoolError | None
+
+
+def prepare_training(loaded: Loaded) -> Prepared:
+    """Read the data, fit the encoders, plan the network, choose device and threads. Writes nothing.
+
+    Raises ConfigError or DataError for whatever keeps the training from making sense.
+    """
+    experiment = loaded.experiment
+    with loaded.located():
+        data = prepare(experiment.data, experiment.loss)
+        plan = plan_network(experiment, data.signature)
+        device = machine.choose_device(experiment.runtime)
+        baseline = _baseline(data)
+        loss = make_loss(experiment, data.encoders, baseline, device)
+    num_examples = len(data.splits["train"].features)
+    batch_size = num_examples if experiment.batch_size == "full" else min(experiment.batch_size, num_examples)
+    threads = machine.choose_threads(experiment.runtime, plan, batch_size)
+    warning = linear_warning(plan)
+    notes = (*data.notes, *([warning] if warning else []))
+    return Prepared(loaded, data, plan, loss, baseline, device, batch_size, threads, notes)
+
+
+def train(prepared: Prepared, watcher: Watcher, run_dir: Path | None = None) -> Outcome:
+    """Train in a new run directory, `run_dir` or the next free one under `runs/`.
+
+    Divergence, signals and exhausted memory end the run in good order and are told by the outcome's error.
+    """
+    experiment = prepared.loaded.experiment
+    run = directory.claim_exactly(run_dir) if run_dir else directory.claim(experiment.name)
+    recorder = Recorder(run, prepared)
+    watcher.started(run, prepared)
+    for note in prepared.notes:
+        watcher.note(note)
+        recorder.log(f"note: {note}")
+    status, state = "failed", None
+    error: NettoolError | None = None
+    with machine.threads(prepared.threads), StopSignals() as signals:
+        baseline = _baseline_metrics(prepared)
+        try:
+            job, state = _build(prepared)
+            _follow(job, state, recorder, watcher, signals)
+            status = "stopped early" if state.stopped else "finished"
+        except DivergedError as diverged:
+            status, error = "diverged", diverged
+        except InterruptedRun as interrupted:
+            status, error = "interrupted", interrupted
+        except (MemoryError, torch.OutOfMemoryError):
+            error = ResourceError(f"out of memory with batches of {prepared.batch_size}; try a smaller batch_size.")
+        except NettoolError:
+            raise
+        except Exception as bug:
+            recorder.log(traceback.format_exc())
+            recorder.end("failed", f"{type(bug).__name__}: {bug}", state, baseline)
+            raise
+        if state is not None and status == "diverged":
+            recorder.save_best(state)  # the last state is no use any more
+        elif state is not None:
+            recorder.save(state)
+        why = str(error) if error else state.stopped if state else ""
+        record = recorder.end(status, why, state, baseline)
+    outcome = Outcome(run, record, error)
+    watcher.finished(outcome)
+    return outcome
+
+
+def _follow(job: Job, state: TrainingState, recorder: Recorder, watcher: Watcher, signals: StopSignals) -> None:
+    """Record what `fit` yields, show it, and leave when a signal asks."""
+    for event in fit(job, state):
+        recorder.event(event, state)
+        watcher.event(event)
+        if state.epoch < job.epochs and not state.stopped:
+            signals.check(f"epoch {state.epoch + 1}")
+
+
+def _build(prepared: Prepared) -> tuple[Job, TrainingState]:
+    """The network, its optimizer, its schedule, and the data on the device."""
+    experiment, device = prepared.loaded.experiment, prepared.device
+    train_split = Dataset.from_split(prepared.data.splits["train"], device)
+    validation = prepared.data.splits.get("validation")
+    network = compile_network(prepared.plan, experiment.seed, device)
+    optimizer = build_optimizer(experiment.optimizer, list(network.parameters()))
+    has_batch_norm = any(isinstance(module, torch.nn.BatchNorm1d) for module in network.modules())
+    job = Job(
+        train=train_split,
+        validation=None if validation is None else Dataset.from_split(validation, device),
+        batching=Batching(len(train_split), prepared.batch_size, experiment.seed, skip_single=has_batch_norm),
+        accumulate=experiment.accumulate,
+        epochs=experiment.epochs,
+        early_stopping=experiment.early_stopping,
+        step=Step(network, prepared.loss, optimizer),
+        evaluate=make_evaluator(prepared.loss, prepared.data.encoders, experiment.metric_names),
+    )
+    schedule = build_schedule(experiment.schedule, experiment.optimizer.lr, job.steps_per_epoch, experiment.epochs)
+    return job, TrainingState(network, optimizer, schedule, _stopper(experiment.early_stopping))
+
+
+def _stopper(spec: EarlyStopping | None) -> EarlyStopper | None:
+    return None if spec is None else EarlyStopper(spec.patience, spec.min_delta, mode_of(spec.monitor))
+
+
+def _baseline(data: TableData) -> tuple[float, ...]:
+    """What the naive model predicts, from the training split."""
+    train_split = Dataset.from_split(data.splits["train"], torch.device("cpu"))
+    target = decoder(data.encoders)(train_split.target)
+    row = baseline_predictions(target, data.signature.target, 1, train_split.weights)
+    return tuple(row[0].tolist())
+
+
+def _baseline_metrics(prepared: Prepared) -> dict[str, float]:
+    """The naive model's metrics on the validation split, to show beside the network's."""
+    split = prepared.data.splits.get("validation")
+    if split is None:
+        return {}
+    validation = Dataset.from_split(split, torch.device("cpu"))
+    return compute_metrics(
+        prepared.loaded.experiment.metric_names,
+        torch.tensor([prepared.baseline], dtype=torch.float64).expand(len(validation), -1),
+        decoder(prepared.data.encoders)(validation.target),
+        prepared.data.signature.target,
+        validation.weights,
+    )

@@ -1,0 +1,141 @@
+"""A trained network brought back from its weights file, ready to evaluate and to predict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nettool.config.experiment import Experiment
+from nettool.config.load import PATH_KEYS, load_mapping
+from nettool.config.losses import BinaryCrossEntropy, CrossEntropy
+from nettool.config.signature import ClassTarget, Target
+from nettool.config.write import to_plain
+from nettool.data.prepare import Encoders, Split
+from nettool.data.targets import NumberEncoder
+from nettool.errors import ConfigError, RunError, UsageError
+from nettool.model.class_weights import class_weights_from
+from nettool.model.compile import Network, compile_network
+from nettool.model.losses import Loss, build_loss
+from nettool.model.shapes import NetworkPlan, plan_network
+from nettool.runs import checkpoint
+from nettool.runs.directory import RunDirectory, find_run
+from nettool.training.evaluation import Evaluator, forward
+
+
+@dataclass(frozen=True)
+class Trained:
+    """An experiment with its fitted encoders and its best weights.
+
+    baseline: what the naive model predicts for every example: the training share of each class (of the second of two,
+    of each label), or the training mean of each number. threads: how many the training used; the same number gives
+    the same bits.
+    """
+
+    source: Path
+    experiment: Experiment
+    encoders: Encoders
+    plan: NetworkPlan
+    network: Network
+    loss: Loss
+    baseline: tuple[float, ...]
+    threads: int
+    epoch: int
+    fingerprint: dict[str, dict[str, Any]]
+
+    @cached_property
+    def target(self) -> Target:
+        """What the network predicts."""
+        return self.encoders.signature.target
+
+    def evaluator(self, metric_names: tuple[str, ...]) -> Evaluator:
+        """Measures this network."""
+        return make_evaluator(self.loss, self.encoders, metric_names)
+
+    def predictions(self, split: Split) -> Tensor:
+        """Probabilities [n, outputs], or numbers in the target's own units."""
+        logits = forward(self.network, torch.from_numpy(split.features))
+        return decoder(self.encoders)(self.loss.predictions(logits))
+
+
+def facts_of(
+    experiment: Experiment,
+    encoders: Encoders,
+    baseline: tuple[float, ...],
+    threads: int,
+    fingerprint: dict[str, Any],
+) -> dict[str, Any]:
+    """What stands beside the weights in a checkpoint, so that the file alone is enough to predict."""
+    return {
+        "config": to_plain(experiment),
+        "encoders": encoders.to_json(),
+        "baseline": list(baseline),
+        "threads": threads,
+        "fingerprint": fingerprint,
+    }
+
+
+def load_trained(argument: Path | None, overrides: Sequence[str] = ()) -> Trained:
+    """From a run directory, a weights file, or (None) the newest run. Raises RunError.
+
+    overrides: where the data is now, `data.path=...`, for data that was moved; UsageError for any other.
+    """
+    for override in overrides:
+        if not override.startswith(tuple(f"data.{key}=" for key in PATH_KEYS)):
+            raise UsageError(f"{override}: a trained run only takes where its data is now, data.path=...")
+    if argument is not None and argument.is_file():
+        source = argument
+    else:
+        source = find_run(argument).weights
+    tensors, facts = checkpoint.load(source)
+    try:
+        experiment = load_mapping(facts["config"], overrides).experiment
+        encoders = Encoders.from_json(facts["encoders"])
+        plan = plan_network(experiment, encoders.signature)
+        network = compile_network(plan, experiment.seed)
+        network.load_state_dict(tensors)
+        baseline = tuple(float(number) for number in facts["baseline"])
+        threads, epoch = int(facts["threads"]), int(facts["epoch"])
+        fingerprint = dict(facts["fingerprint"])
+    except (KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
+        raise RunError(f"{source} does not fit together: {error}") from None
+    network.eval()
+    loss = make_loss(experiment, encoders, baseline)
+    return Trained(source, experiment, encoders, plan, network, loss, baseline, threads, epoch, fingerprint)
+
+
+def run_of(trained: Trained) -> RunDirectory:
+    """The directory that the weights lie in."""
+    return RunDirectory(trained.source.parent)
+
+
+def make_loss(
+    experiment: Experiment, encoders: Encoders, baseline: tuple[float, ...], device: torch.device | None = None
+) -> Loss:
+    """The experiment's loss; balanced class weights follow from the training split's class shares."""
+    spec, target = experiment.loss, encoders.signature.target
+    weights = None
+    if isinstance(spec, (CrossEntropy, BinaryCrossEntropy)) and isinstance(target, ClassTarget):
+        shares = (1 - baseline[0], baseline[0]) if target.binary else baseline
+        numbers = class_weights_from(spec, target.classes, shares)
+        weights = None if numbers is None else torch.tensor(numbers, device=device)
+    return build_loss(spec, target, weights)
+
+
+def make_evaluator(loss: Loss, encoders: Encoders, metric_names: tuple[str, ...]) -> Evaluator:
+    """Measures networks for this target, in its own units."""
+    return Evaluator(loss, encoders.signature.target, metric_names, decoder(encoders))
+
+
+def decoder(encoders: Encoders) -> Callable[[Tensor], Tensor]:
+    """Standardised numbers to the target's own units; classes stay as they are."""
+    if not isinstance(encoders.target, NumberEncoder):
+        return lambda values: values
+    mean = torch.tensor(encoders.target.means, dtype=torch.float64)
+    deviation = torch.tensor(encoders.target.deviations, dtype=torch.float64)
+    return lambda values: values.cpu().double() * deviation + mean

@@ -1,0 +1,52 @@
+"""Who looks on while a workflow works: the CLI's progress bar, a notebook, a test, or nobody."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nettool.runs.directory import RunDirectory
+    from nettool.training.loop import EpochResult, Progress
+    from nettool.workflows.train import Outcome, Prepared
+
+
+class Watcher:
+    """Sees everything and does nothing; override what matters."""
+
+    def note(self, text: str) -> None:
+        """Something the user should know: a column that is ignored, a network that is linear."""
+
+    def started(self, run: RunDirectory, prepared: Prepared) -> None:
+        """The run directory is claimed and training begins."""
+
+    def progress(self, progress: Progress) -> None:
+        """A sign of life within an epoch, at most ten a second."""
+
+    def epoch(self, result: EpochResult) -> None:
+        """An epoch ended."""
+
+    def event(self, event: Progress | EpochResult) -> None:
+        """Pass what `fit` yields on to the method for it."""
+        from nettool.training.loop import EpochResult
+
+        if isinstance(event, EpochResult):
+            self.epoch(event)
+        else:
+            self.progress(event)
+
+    def finished(self, outcome: Outcome) -> None:
+        """The run is complete on disk."""
+
+
+def describe_epoch(result: EpochResult, num_epochs: int) -> str:
+    """An epoch in one line, for logs and pipes."""
+    parts = [f"epoch {result.epoch}/{num_epochs}", f"loss {result.train_loss:.4g}"]
+    if result.validation_loss is not None:
+        parts.append(f"validation loss {result.validation_loss:.4g}{' (best)' if result.is_best else ''}")
+    parts += [f"{name} {value:.4g}" for name, value in result.metrics.items()]
+    return "  ".join(parts)
+
+
+def finite(values: dict[str, Any]) -> dict[str, Any]:
+    """The same with None for what JSON has no number for."""
+    return {key: None if isinstance(value, float) and value - value != 0 else value for key, value in values.items()}

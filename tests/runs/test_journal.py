@@ -1,0 +1,49 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from nettool.errors import RunError
+from nettool.runs import journal
+from nettool.runs.directory import RunDirectory
+
+
+def test_rows_come_back_to_the_bit(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    written = journal.Journal(run, ("epoch", "train_loss", "validation_loss"))
+    values = [(1, 0.1 + 0.2, 1e-310), (2, 1 / 3, None)]
+    for epoch, train_loss, validation_loss in values:
+        written.append({"epoch": epoch, "train_loss": train_loss, "validation_loss": validation_loss})
+    written.close()
+    rows = journal.read_metrics(run)
+    assert [tuple(row.values()) for row in rows] == values
+
+
+def test_rows_can_be_read_while_the_run_goes_on(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    written = journal.Journal(run, ("epoch",))
+    written.append({"epoch": 1})
+    assert journal.read_metrics(run) == [{"epoch": 1.0}]
+
+
+def test_a_record_is_json_with_its_format_version(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    journal.write_record(run, {"status": "finished", "metrics": {"accuracy": 0.5}})
+    assert json.loads(run.record.read_text())["format_version"] == 1
+    assert journal.read_record(run)["metrics"] == {"accuracy": 0.5}
+
+
+def test_a_record_never_holds_what_json_lacks(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        journal.write_record(RunDirectory(tmp_path), {"loss": float("nan")})
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [(None, "has no run.json"), ("{", "cannot be read"), ("[]", "no JSON object")]
+)
+def test_a_missing_or_damaged_record_is_named(tmp_path: Path, content: str | None, words: str) -> None:
+    run = RunDirectory(tmp_path)
+    if content is not None:
+        run.record.write_text(content)
+    with pytest.raises(RunError, match=words):
+        journal.read_record(run)
