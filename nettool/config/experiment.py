@@ -26,7 +26,7 @@ class Experiment(Spec):
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
     """Prefix of the run directory. Default: the file's name without its ending."""
-    seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
     """Decides the first weights, the order of the examples and the dropout."""
     data: DataSpec
     """Where the examples come from."""

@@ -83,7 +83,8 @@ def _build(plan: LayerPlan, generator: torch.Generator) -> nn.Module:
         case Output():
             return nn.Sequential(OrderedDict(product=_linear(plan, has_bias(spec))))
         case ActivationLayer():
-            return _activation(spec.function)
+            activation = _activation(spec.function)
+            return nn.Sequential(activation, blocks.Dropout(plan.dropout, generator)) if plan.dropout else activation
         case Dropout():
             return blocks.Dropout(spec.rate, generator)
         case BatchNorm():

@@ -141,6 +141,7 @@ class _Planner:
     def __init__(self, experiment: Experiment, signature: Signature) -> None:
         self.experiment = experiment
         self.signature = signature
+        self.dropout_due = 0.0  # of a dense layer whose activation is an item of its own, still to come
         self.mistakes: list[Mistake] = []
 
     def plan(self, layers: Sequence[LayerSpec], path: ConfigPath, shape: Shape) -> tuple[LayerPlan, ...]:
@@ -160,7 +161,9 @@ class _Planner:
             case Output():
                 return self.output(spec, path, shape)
             case ActivationLayer():
-                return LayerPlan(path, spec, shape, shape, num_stored=width, activation=spec.function)
+                dropout, self.dropout_due = self.dropout_due, 0.0
+                stored = width * (1 + (dropout > 0))
+                return LayerPlan(path, spec, shape, shape, num_stored=stored, activation=spec.function, dropout=dropout)
             case Dropout():
                 return LayerPlan(path, spec, shape, shape, num_stored=width, dropout=spec.rate)
             case BatchNorm() | LayerNorm():
@@ -176,8 +179,13 @@ class _Planner:
                 return LayerPlan(path, spec, shape, output, num_parameters, num_stored=output.features)
 
     def dense(self, spec: Dense, path: ConfigPath, shape: Shape, following: Sequence[LayerSpec]) -> LayerPlan:
-        activation = spec.activation or self.default_activation(following)
+        activation = spec.activation or self.experiment.activation
         dropout = self.experiment.dropout if spec.dropout is None else spec.dropout
+        init = spec.init or self.experiment.init
+        if spec.activation is None and (item := _activation_item(following)):
+            # The item takes the place of the default activation; what follows an activation follows the item.
+            init = init or _init_for(item.function)
+            activation, dropout, self.dropout_due = "linear", 0.0, dropout
         self.check_numbers(spec, path, shape.features, spec.units)
         parts = 1 + (spec.norm is not None) + (activation != "linear") + (dropout > 0)
         return LayerPlan(
@@ -190,13 +198,8 @@ class _Planner:
             num_stored=parts * spec.units,
             activation=activation,
             dropout=dropout,
-            init=spec.init or self.experiment.init or _init_for(activation),
+            init=init or _init_for(activation),
         )
-
-    def default_activation(self, following: Sequence[LayerSpec]) -> Activation:
-        """The network's activation, unless an item after the layer (and its norm) brings its own."""
-        after = next((spec for spec in following if not isinstance(spec, (BatchNorm, LayerNorm))), None)
-        return "linear" if isinstance(after, ActivationLayer) else self.experiment.activation
 
     def output(self, spec: Output, path: ConfigPath, shape: Shape) -> LayerPlan:
         units = self.signature.target.num_outputs
@@ -249,6 +252,12 @@ class _Planner:
         if isinstance(spec.bias, tuple) and len(spec.bias) != units:
             text = f"has {len(spec.bias)} numbers, but there are {units} units. Give one for each, or one for all."
             self.mistakes.append(Mistake((*path, "bias"), text))
+
+
+def _activation_item(following: Sequence[LayerSpec]) -> ActivationLayer | None:
+    """The activation item right after a layer and its norm, if there is one."""
+    after = next((spec for spec in following if not isinstance(spec, (BatchNorm, LayerNorm))), None)
+    return after if isinstance(after, ActivationLayer) else None
 
 
 def _container(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+import traceback
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nettool.config.runtime import parse_interval
 from nettool.config.write import to_yaml
+from nettool.errors import ResourceError
 from nettool.runs import checkpoint, durable, journal
 from nettool.runs.directory import FORMAT_VERSION, RunDirectory
 from nettool.training.loop import EpochResult, Progress
@@ -90,6 +93,12 @@ class Recorder:
         data = prepared.data
         facts = facts_of(self.experiment, data.encoders, prepared.baseline, prepared.threads, data.fingerprint)
         return {"nettool": self._record["versions"]["nettool"], **facts}
+
+    def end_badly(self, failure: Exception) -> None:
+        """Write down, as far as the disk still lets us, an error that nobody foresaw."""
+        with contextlib.suppress(ResourceError):
+            self.log("".join(traceback.format_exception(failure)))
+            self.end("failed", f"{type(failure).__name__}: {failure}", None, {})
 
     def end(self, status: str, why: str, state: TrainingState | None, baseline: dict[str, float]) -> dict[str, Any]:
         """Write the last record, close every file and return the record."""

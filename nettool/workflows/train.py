@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,35 +91,61 @@ def train(prepared: Prepared, watcher: Watcher, run_dir: Path | None = None) -> 
     for note in prepared.notes:
         watcher.note(note)
         recorder.log(f"note: {note}")
-    status, state = "failed", None
-    error: NettoolError | None = None
     with machine.threads(prepared.threads), StopSignals() as signals:
-        baseline = _baseline_metrics(prepared)
         try:
-            job, state = _build(prepared)
-            _follow(job, state, recorder, watcher, signals)
-            status = "stopped early" if state.stopped else "finished"
-        except DivergedError as diverged:
-            status, error = "diverged", diverged
-        except InterruptedRun as interrupted:
-            status, error = "interrupted", interrupted
-        except (MemoryError, torch.OutOfMemoryError):
-            error = ResourceError(f"out of memory with batches of {prepared.batch_size}; try a smaller batch_size.")
-        except NettoolError:
+            ending = _run(prepared, recorder, watcher, signals)
+            record = recorder.end(ending.status, ending.why, ending.state, _baseline_metrics(prepared))
+        except Exception as failure:
+            recorder.end_badly(failure)
             raise
-        except Exception as bug:
-            recorder.log(traceback.format_exc())
-            recorder.end("failed", f"{type(bug).__name__}: {bug}", state, baseline)
-            raise
-        if state is not None and status == "diverged":
-            recorder.save_best(state)  # the last state is no use any more
-        elif state is not None:
-            recorder.save(state)
-        why = str(error) if error else state.stopped if state else ""
-        record = recorder.end(status, why, state, baseline)
-    outcome = Outcome(run, record, error)
+    outcome = Outcome(run, record, ending.error)
     watcher.finished(outcome)
     return outcome
+
+
+@dataclass(frozen=True)
+class _Ending:
+    status: str
+    state: TrainingState | None
+    error: NettoolError | None = None
+
+    @property
+    def why(self) -> str:
+        return str(self.error) if self.error else self.state.stopped if self.state else ""
+
+
+def _run(prepared: Prepared, recorder: Recorder, watcher: Watcher, signals: StopSignals) -> _Ending:
+    """Train, save, and say how it ended."""
+    state = None
+    try:
+        job, state = _build(prepared)
+        _follow(job, state, recorder, watcher, signals)
+        ending = _Ending("stopped early" if state.stopped else "finished", state)
+    except DivergedError as diverged:
+        assert state is not None
+        recorder.save_best(state)  # the last state is no use any more
+        return _Ending("diverged", state, diverged)
+    except InterruptedRun as interrupted:
+        ending = _Ending("interrupted", state, interrupted)
+    except (MemoryError, RuntimeError) as failure:
+        if not _is_out_of_memory(failure):
+            raise
+        return _Ending("failed", state, _out_of_memory(prepared))
+    assert state is not None
+    recorder.save(state)
+    return ending
+
+
+def _is_out_of_memory(failure: Exception) -> bool:
+    """Whether memory ran out: torch has an error of its own for it on cuda, and on the cpu only a text."""
+    return isinstance(failure, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(failure)
+
+
+def _out_of_memory(prepared: Prepared) -> ResourceError:
+    return ResourceError(
+        f"out of memory: {prepared.plan.num_parameters:,} parameters and batches of {prepared.batch_size:,}. "
+        "Try a smaller batch_size, or fewer units."
+    )
 
 
 def _follow(job: Job, state: TrainingState, recorder: Recorder, watcher: Watcher, signals: StopSignals) -> None:

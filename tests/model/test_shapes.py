@@ -15,12 +15,13 @@ from networks import examples, lists_of_layers, make_network, make_plan
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from nettool.config.load import load_mapping
 from nettool.config.optimization import SGD, Adadelta, Adagrad, Adam, AdamW, OptimizerSpec, RMSprop
 from nettool.config.signature import ClassTarget, Flat, LabelTarget, NumberTarget, Signature
 from nettool.errors import ConfigError
 from nettool.model.blocks import Residual
 from nettool.model.compile import compile_network
-from nettool.model.shapes import LayerPlan, embedding_width, linear_warning
+from nettool.model.shapes import LayerPlan, embedding_width, linear_warning, plan_network
 
 embedded_columns = st.lists(st.integers(1, 40), max_size=2).map(tuple)
 
@@ -239,3 +240,21 @@ def test_planning_imports_no_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_dropout_and_first_weights_follow_an_activation_item_that_replaces_the_default() -> None:
+    layers = [{"dense": {"units": 4, "dropout": 0.5}}, "batch_norm", {"activation": "relu"}, {"dense": 3}, "output"]
+    experiment = load_mapping(
+        {"data": {"path": "x.csv", "target": "y"}, "layers": layers, "loss": "mse", "dropout": 0.25}
+    ).experiment
+    plan = plan_network(experiment, Signature(2, (), NumberTarget(("y",))))
+    assert [(layer.activation, layer.dropout) for layer in plan.layers] == [
+        ("linear", 0.0),
+        ("linear", 0.0),
+        ("relu", 0.5),
+        ("relu", 0.25),
+        ("linear", 0.0),
+    ]
+    assert plan.layers[0].init == "he"
+    names = [type(module).__name__ for module in compile_network(plan, 0).layers[2]]
+    assert names == ["ReLU", "Dropout"]
