@@ -38,6 +38,8 @@ def evaluate(
         run, changes = None, [str(run), *changes]
     trained = load_trained(run, changes)
     found = workflow.evaluate(trained, split=split, file=data, by=by)
+    for note in found.notes:
+        typer.echo(f"note: {note}", err=True)
     if as_json:
         from nettool.workflows.watch import finite
 

@@ -42,6 +42,7 @@ class Evaluation:
     baseline: dict[str, float]
     by: str | None
     groups: tuple[Group, ...]
+    notes: tuple[str, ...] = ()
 
 
 def evaluate(
@@ -74,7 +75,7 @@ def evaluate(
         raise DataError(f"there is nothing to evaluate: {where} holds no examples.")
     names = all_metrics(trained.target)
     with machine.threads(trained.threads):
-        dataset = Dataset.from_split(encoded, torch.device("cpu"))
+        dataset = Dataset.from_split(encoded, trained.device)
         evaluator = trained.evaluator(names)
         loss, metrics = evaluator(trained.network, dataset)
         groups = () if by is None or table is None else _by_column(trained, encoded, table, by, names)
@@ -87,7 +88,15 @@ def evaluate(
         baseline=_baseline(trained, dataset, names),
         by=by,
         groups=groups,
+        notes=_notes(trained),
     )
+
+
+def _notes(trained: Trained) -> tuple[str, ...]:
+    """Where the bits of the training cannot be expected."""
+    if str(trained.device) == trained.trained_on:
+        return ()
+    return (f"trained on {trained.trained_on}, measured on {trained.device}: the last digits may differ.",)
 
 
 def _default_split(spec: DataSpec) -> SplitName:
@@ -125,7 +134,7 @@ def _measure(trained: Trained, encoded: Split, members: Any, names: tuple[str, .
     weights = None if encoded.weights is None else encoded.weights[members]
     assert encoded.target is not None
     part = Split(encoded.features[members], encoded.target[members], weights, encoded.rows[members])
-    dataset = Dataset.from_split(part, torch.device("cpu"))
+    dataset = Dataset.from_split(part, trained.device)
     return trained.evaluator(names).metrics(forward(trained.network, dataset.features), dataset)
 
 

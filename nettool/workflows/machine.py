@@ -22,7 +22,7 @@ ONE_THREAD_FLOPS = 20_000_000
 
 def choose_device(runtime: Runtime) -> torch.device:
     """The device asked for; `auto` takes cuda where there is one. Raises ConfigError where it is missing."""
-    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    available = _available()
     if runtime.device == "auto":
         return torch.device("cuda" if available["cuda"] else "cpu")
     if not available[runtime.device]:
@@ -30,6 +30,15 @@ def choose_device(runtime: Runtime) -> torch.device:
         text = f"this machine has no {runtime.device} that torch {torch.__version__} can use; it has {there}."
         raise ConfigError([Mistake(("runtime", "device"), text)])
     return torch.device(runtime.device)
+
+
+def device_like(name: str) -> torch.device:
+    """The device of that name where this machine has it, else the cpu."""
+    return torch.device(name if _available()[torch.device(name).type] else "cpu")
+
+
+def _available() -> dict[str, bool]:
+    return {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
 
 
 def choose_threads(runtime: Runtime, plan: NetworkPlan, batch_size: int) -> int:

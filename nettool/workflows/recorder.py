@@ -91,7 +91,9 @@ class Recorder:
     def _facts(self) -> dict[str, Any]:
         prepared = self.prepared
         data = prepared.data
-        facts = facts_of(self.experiment, data.encoders, prepared.baseline, prepared.threads, data.fingerprint)
+        facts = facts_of(
+            self.experiment, data.encoders, prepared.baseline, prepared.threads, prepared.device, data.fingerprint
+        )
         return {"nettool": self._record["versions"]["nettool"], **facts}
 
     def end_badly(self, failure: Exception) -> None:

@@ -24,8 +24,9 @@ from nettool.model.compile import Network, compile_network
 from nettool.model.losses import Loss, build_loss
 from nettool.model.shapes import NetworkPlan, plan_network
 from nettool.runs import checkpoint
-from nettool.runs.directory import RunDirectory, find_run
+from nettool.runs.directory import find_run
 from nettool.training.evaluation import Evaluator, forward
+from nettool.workflows import machine
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,8 @@ class Trained:
     """An experiment with its fitted encoders and its best weights.
 
     baseline: what the naive model predicts for every example: the training share of each class (of the second of two,
-    of each label), or the training mean of each number. threads: how many the training used; the same number gives
-    the same bits.
+    of each label), or the training mean of each number. threads, device: those of the training, which give the same
+    bits; the cpu where this machine lacks the device it was trained_on.
     """
 
     source: Path
@@ -45,6 +46,8 @@ class Trained:
     loss: Loss
     baseline: tuple[float, ...]
     threads: int
+    device: torch.device
+    trained_on: str
     epoch: int
     fingerprint: dict[str, dict[str, Any]]
 
@@ -59,8 +62,8 @@ class Trained:
 
     def predictions(self, split: Split) -> Tensor:
         """Probabilities [n, outputs], or numbers in the target's own units."""
-        logits = forward(self.network, torch.from_numpy(split.features))
-        return decoder(self.encoders)(self.loss.predictions(logits))
+        logits = forward(self.network, torch.from_numpy(split.features).to(self.device))
+        return decoder(self.encoders)(self.loss.predictions(logits)).cpu()
 
 
 def facts_of(
@@ -68,6 +71,7 @@ def facts_of(
     encoders: Encoders,
     baseline: tuple[float, ...],
     threads: int,
+    device: torch.device,
     fingerprint: dict[str, Any],
 ) -> dict[str, Any]:
     """What stands beside the weights in a checkpoint, so that the file alone is enough to predict."""
@@ -76,6 +80,7 @@ def facts_of(
         "encoders": encoders.to_json(),
         "baseline": list(baseline),
         "threads": threads,
+        "device": str(device),
         "fingerprint": fingerprint,
     }
 
@@ -97,7 +102,8 @@ def load_trained(argument: Path | None, overrides: Sequence[str] = ()) -> Traine
         experiment = load_mapping(facts["config"], overrides).experiment
         encoders = Encoders.from_json(facts["encoders"])
         plan = plan_network(experiment, encoders.signature)
-        network = compile_network(plan, experiment.seed)
+        device = machine.device_like(facts["device"])
+        network = compile_network(plan, experiment.seed, device)
         network.load_state_dict(tensors)
         baseline = tuple(float(number) for number in facts["baseline"])
         threads, epoch = int(facts["threads"]), int(facts["epoch"])
@@ -105,13 +111,20 @@ def load_trained(argument: Path | None, overrides: Sequence[str] = ()) -> Traine
     except (KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
         raise RunError(f"{source} does not fit together: {error}") from None
     network.eval()
-    loss = make_loss(experiment, encoders, baseline)
-    return Trained(source, experiment, encoders, plan, network, loss, baseline, threads, epoch, fingerprint)
-
-
-def run_of(trained: Trained) -> RunDirectory:
-    """The directory that the weights lie in."""
-    return RunDirectory(trained.source.parent)
+    return Trained(
+        source=source,
+        experiment=experiment,
+        encoders=encoders,
+        plan=plan,
+        network=network,
+        loss=make_loss(experiment, encoders, baseline, device),
+        baseline=baseline,
+        threads=threads,
+        device=device,
+        trained_on=facts["device"],
+        epoch=epoch,
+        fingerprint=fingerprint,
+    )
 
 
 def make_loss(

@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+import torch
 
+from nettool.runs import checkpoint
 from tests.cli.conftest import CONFIGS, Nettool
 
 
@@ -173,6 +175,31 @@ def test_a_run_that_does_not_exist_is_named(nettool: Nettool, run: str) -> None:
     assert result.err == "nettool: runs/student-0001: no such run. Did you mean runs/students-0001?\n"
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_run_on_cuda_is_evaluated_there_to_the_bit(nettool: Nettool, config: Path) -> None:
+    run = nettool("train", config, "--device", "cuda", "dropout=0.2").out.strip()
+    record = json.loads(Path(run, "run.json").read_text())
+    answer = json.loads(nettool("eval", run, "--split", "validation", "--json").out)
+    assert record["device"] == "cuda"
+    assert answer["loss"] == record["metrics"]["validation_loss"]
+    assert nettool("predict", run, "students.csv").code == 0
+
+
+def test_a_run_from_a_device_that_is_missing_here_is_evaluated_with_a_note(nettool: Nettool, run: str) -> None:
+    weights = Path(run, "best.safetensors")
+    tensors, facts = checkpoint.load(weights)
+    checkpoint.save(weights, tensors, {**facts, "device": "cuda:7"})
+    result = nettool("eval", run)
+    assert result.code == 0
+    assert result.err == "note: trained on cuda:7, measured on cpu: the last digits may differ.\n"
+
+
+def test_a_device_that_is_missing_is_named(nettool: Nettool, config: Path) -> None:
+    result = nettool("train", config, "--device", "mps")
+    assert result.code == 2
+    assert "runtime.device=mps  runtime.device: this machine has no mps" in result.err
+
+
 def test_the_lectures_neuron_gives_the_lectures_number(nettool: Nettool) -> None:
     run = nettool("train", CONFIGS / "perceptron.yaml").out.strip()
     answer = dict(line.split() for line in nettool("predict", run, "x1=-1", "x2=2").out.splitlines())
@@ -185,7 +212,9 @@ def test_several_numbers_and_several_labels_are_predicted_side_by_side(nettool: 
     data.to_csv("students.csv", index=False)
     two = ("data.target=[lectures, hours]", "loss=mse", "data.features=[group, passed]")
     run = nettool("train", config, *two).out.strip()
-    assert {"predicted_lectures", "predicted_hours"} <= set(next(csv.reader(io.StringIO(nettool("predict", run, "students.csv").out))))
+    assert {"predicted_lectures", "predicted_hours"} <= set(
+        next(csv.reader(io.StringIO(nettool("predict", run, "students.csv").out)))
+    )
     run = nettool("train", config, "data.target=[passed, late]").out.strip()
     answer = dict(
         line.split() for line in nettool("predict", run, "lectures=10", "hours=12", "group=a").out.splitlines()
