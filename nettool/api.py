@@ -13,7 +13,7 @@ import pyarrow as pa
 from nettool.config.layers import CUSTOM_LAYERS, LAYERS, LayerSettings
 from nettool.config.load import Loaded, load_mapping
 from nettool.config.load import load as load_config
-from nettool.errors import UsageError
+from nettool.errors import DataError, UsageError
 from nettool.model.compile import CUSTOM_BUILDERS
 from nettool.runs.directory import RunDirectory, find_run
 from nettool.runs.journal import read_record
@@ -73,10 +73,14 @@ class Run:
 
         Raises DataError where a feature is missing or a value does not read as what training saw.
         """
-        table = pa.Table.from_pandas(frame, preserve_index=False)
-        predicted: pd.DataFrame = prediction.predict(self._trained, table, "the frame").to_pandas()
-        predicted.index = frame.index
-        return predicted
+        names = [name for name in prediction.feature_names(self._trained) if name in frame.columns]
+        try:
+            table = pa.Table.from_pandas(frame[names], preserve_index=False)
+        except pa.ArrowException as error:
+            raise DataError(f"the frame holds values of several types in one column: {error}") from None
+        added = prediction.predicted_columns(self._trained, table, "the frame")
+        prediction.check_names(added, frame.columns, "the frame")
+        return frame.assign(**{name: column.to_pandas().to_numpy() for name, column in added.items()})
 
     def evaluate(self, split: SplitName | None = None, file: str | Path | None = None) -> evaluation.Evaluation:
         """Measure the best weights on a split (default: test) or on another file."""
@@ -128,9 +132,14 @@ def register_layer(name: str, spec: type[LayerSettings], build: Callable[[Any, i
     CUSTOM_BUILDERS[name] = build
 
 
+def _plain(value: Any) -> Any:
+    """Paths as text, numbers of numpy as Python's."""
+    return value.item() if hasattr(value, "item") else str(value)
+
+
 def _loaded(config: str | Path | Mapping[str, Any], overrides: Overrides) -> Loaded:
     if isinstance(overrides, Mapping):
-        overrides = [f"{key}={json.dumps(value)}" for key, value in overrides.items()]
+        overrides = [f"{key}={json.dumps(value, default=_plain)}" for key, value in overrides.items()]
     if isinstance(config, Mapping):
         return load_mapping(config, overrides)
     return load_config(Path(config), overrides)

@@ -10,7 +10,7 @@ import torch
 
 import nettool
 from nettool.config.layers import CUSTOM_LAYERS
-from nettool.errors import BusyError, ConfigError, DivergedError, RunError, UsageError
+from nettool.errors import BusyError, ConfigError, DataError, DivergedError, RunError, UsageError
 from nettool.model.compile import CUSTOM_BUILDERS
 
 
@@ -55,6 +55,34 @@ def test_a_run_gives_metrics_network_and_predictions(frame: pd.DataFrame) -> Non
     assert predicted.index.equals(shuffled.index)
     assert (predicted["predicted_inside"] == shuffled["inside"]).mean() > 0.9
     assert run.evaluate("validation").metrics["accuracy"] == run.record["metrics"]["accuracy"]
+
+
+def test_columns_that_are_no_features_are_left_alone(frame: pd.DataFrame) -> None:
+    run = nettool.train(CONFIG, {"epochs": np.int64(2), "data.path": Path("points.csv").resolve()})
+    frame["mixed"] = [1, "two"] * 150
+    predicted = run.predict(frame)
+    assert predicted["mixed"].equals(frame["mixed"])
+    with pytest.raises(DataError, match="already has a column"):
+        run.predict(predicted)
+    frame["x"] = frame["mixed"]
+    with pytest.raises(DataError, match="several types in one column"):
+        run.predict(frame)
+
+
+def test_a_random_layer_from_python_draws_from_the_runs_seed(frame: pd.DataFrame) -> None:
+    class Noisy(nettool.LayerSettings):
+        pass
+
+    nettool.register_layer("noisy", Noisy, lambda settings, features: torch.nn.Dropout(0.5))
+    try:
+        layers = {"layers": [{"dense": 4}, "noisy", "output"], "epochs": 3}
+        losses = set()
+        for seed in (1, 2):
+            torch.manual_seed(seed)
+            losses.add(nettool.train(CONFIG, layers).record["metrics"]["validation_loss"])
+        assert len(losses) == 1
+    finally:
+        del CUSTOM_LAYERS["noisy"], CUSTOM_BUILDERS["noisy"]
 
 
 def test_metrics_come_back_to_the_bit(frame: pd.DataFrame) -> None:

@@ -56,9 +56,7 @@ def test_wheel_carries_every_example_and_its_data(wheel: Path) -> None:
     assert templates == {file.as_posix() for file in examples if "__pycache__" not in file.parts}
 
 
-def test_installed_wheel_trains_and_evaluates_a_template_outside_of_the_checkout(
-    nettool: Path, tmp_path: Path
-) -> None:
+def test_installed_wheel_trains_and_evaluates_a_template_outside_of_the_checkout(nettool: Path, tmp_path: Path) -> None:
     output_of([nettool, "init", "will_i_pass"], tmp_path)
     assert (tmp_path / "will_i_pass.yaml").is_file()
     assert (tmp_path / "data" / "will_i_pass.csv").is_file()

@@ -46,8 +46,6 @@ def print_network(checked: Checked) -> None:
     rows.append(("total", "", "", _count(plan.num_parameters), _count(plan.flops)))
     out.print(console.table(("layer", "settings", "output", "parameters", "FLOPs"), rows, text_columns=2))
     out.print(f"training takes about {_bytes(checked.training_bytes)} beside Python and torch themselves")
-    if not checked.all_rows:
-        out.print("widths are those of the first 10,000 rows; --data reads all")
     for note in checked.notes:
         out.print(console.printable(f"note: {note}"))
 

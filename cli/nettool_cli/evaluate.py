@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from nettool_cli import console
-from nettool_cli.arguments import JsonOption, OverridesArgument, RunArgument
+from nettool_cli.arguments import JsonOption, RunArgument
 
 if TYPE_CHECKING:
     from nettool.workflows.evaluate import Evaluation
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 def evaluate(
     run: RunArgument = None,
-    overrides: OverridesArgument = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[data.path=FILE]", help="Where the data is now, if it was moved.", show_default=False),
+    ] = None,
     split: Annotated[
         Literal["train", "validation", "test"] | None,
         typer.Option(help="Default: test, or validation where there is no test split."),

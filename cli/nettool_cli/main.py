@@ -14,6 +14,7 @@ from nettool_cli import check, doctor, evaluate, init, predict, runs, schema, tr
 
 app = typer.Typer(
     name="nettool",
+    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -47,7 +48,9 @@ def main() -> None:
 def _run() -> int:
     command = typer.main.get_command(app)
     try:
-        command.main(prog_name="nettool", standalone_mode=False)
+        # Not `command.main`, which answers a broken pipe by leaving with 1.
+        with command.make_context("nettool", sys.argv[1:]) as context:
+            command.invoke(context)
         sys.stdout.flush()
     except NettoolError as error:
         print(error if isinstance(error, ConfigError) else f"nettool: {error}", file=sys.stderr)

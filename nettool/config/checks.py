@@ -74,7 +74,10 @@ def _order_of_layers(layers: Any, path: ConfigPath) -> Iterator[Mistake]:
 
 def _metrics(experiment: Experiment) -> Iterator[Mistake]:
     task = "classifies" if experiment.classifies else "predicts numbers"
-    for index, name in enumerate(experiment.metrics or ()):
+    names = experiment.metrics or ()
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            yield Mistake(("metrics", index), f"{name} is named twice; once is enough.")
         if name not in experiment.possible_metrics:
             possible = ", ".join(experiment.possible_metrics)
             text = f"{name} does not fit the loss {experiment.loss.name}, which {task}. Choose from {possible}."

@@ -77,11 +77,12 @@ def _best_branches(errors: list[_Located]) -> list[_Located]:
 
     And no complaint that a list is empty when it only seems so, because its items failed.
     """
+    errors = [one for one in errors if not (one.detail["type"] == "too_short" and one.detail["input"])]
     unions: dict[ConfigPath, dict[str, list[_Located]]] = {}
     for one in errors:
         for path, label in one.labels.items():
             unions.setdefault(path, {}).setdefault(label, []).append(one)
-    dropped = {id(one) for one in errors if one.detail["type"] == "too_short" and one.detail["input"]}
+    dropped: set[int] = set()
     for path, branches in unions.items():
         inside = [found for found in branches.values() if all(len(one.path) > len(path) for one in found)]
         if inside:

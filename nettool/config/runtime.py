@@ -17,7 +17,10 @@ def parse_interval(text: str) -> tuple[float, Literal["seconds", "epochs"]]:
     match = _INTERVAL.fullmatch(text.strip())
     if not match or float(match[1]) <= 0:
         raise ValueError("write a number of seconds or epochs: `30 seconds`, `5 epochs`")
-    return float(match[1]), "epochs" if match[2].startswith("e") else "seconds"
+    unit: Literal["seconds", "epochs"] = "epochs" if match[2].startswith("e") else "seconds"
+    if unit == "epochs" and not float(match[1]).is_integer():
+        raise ValueError("write a whole number of epochs, or seconds")
+    return float(match[1]), unit
 
 
 def _checked_interval(text: str) -> str:

@@ -213,7 +213,8 @@ def check_target(table: pa.Table, columns: Iterable[Column], source: str) -> Non
 
 def check_weights(weights: NDArray[np.float64], name: str, source: str) -> None:
     """Refuse weights that are missing, negative, or all zero."""
-    for bad, what in ((np.isnan(weights), "is missing"), (weights < 0, "is negative")):
+    checks = (np.isnan(weights), "is missing"), (weights < 0, "is negative"), (weights > 1e30, "is above 1e30")
+    for bad, what in checks:
         if bad.any():
             row = int(np.flatnonzero(bad)[0])
             raise DataError(

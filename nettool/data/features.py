@@ -170,12 +170,13 @@ class CategoryColumn:
 
     def read(self, encoded: Matrix) -> pa.Array:
         """The column again, as text; missing and unseen levels are null."""
+        none = len(self.levels)
         if self.embedded:
             found = encoded[:, 0].astype(np.int64) - FIRST_LEVEL
+            found[found < 0] = none
         else:
-            found = np.where(encoded.max(axis=1, initial=0) > 0.5, encoded.argmax(axis=1), -1)
-            found[found == len(self.levels)] = -1
-        return from_texts([*self.levels, None]).take(from_numpy(np.where(found < 0, len(self.levels), found)))
+            found = np.where(encoded.max(axis=1, initial=0) > 0.5, encoded.argmax(axis=1), none)
+        return from_texts([*self.levels, None]).take(from_numpy(found))
 
 
 @dataclass(frozen=True)

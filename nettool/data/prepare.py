@@ -250,6 +250,8 @@ def _encode(
     needs_target: bool,
 ) -> Split:
     features = encoders.features.encode(table, rows)
+    if needs_target and weights is not None and not weights[rows].any():
+        raise DataError(f"{source}: the weights of all {len(rows):,} examples of a split are 0; none would count.")
     target = encoders.target.encode(table, rows, source) if needs_target else None
     chosen = None if weights is None else weights[rows].astype(np.float32)
     return Split(features, target, chosen, rows)

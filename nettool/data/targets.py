@@ -119,7 +119,8 @@ class NumberEncoder:
         """Encode rows of a conformed table."""
         values = np.stack([numbers(table.column(name))[rows] for name in self.names], axis=1)
         standard = (values - np.array(self.means)) / np.array(self.deviations)
-        return np.asarray(standard, np.float32)
+        with np.errstate(over="ignore"):  # so far from all of training that the loss may well be infinite
+            return np.asarray(standard, np.float32)
 
     def decode(self, encoded: NDArray[Any]) -> NDArray[np.float64]:
         """The target's own units, from standardised [n, k]."""

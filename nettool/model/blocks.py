@@ -68,6 +68,9 @@ class Dropout(nn.Module):
         """Drop in training, pass through in evaluation. Any shape."""
         if not self.training or self.num_dropped == 0:
             return x
+        if x.device.type == "mps":  # whose generator does not fill 64 bits
+            kept = torch.rand(x.shape, device=x.device, generator=self.generator) >= self.num_dropped / 65536
+            return x * kept * (65536 / (65536 - self.num_dropped))
         words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64, device=x.device)
         # Without the explicit range torch never sets the top bit, and the rate would be wrong.
         words.random_(-(2**63), None, generator=self.generator)

@@ -12,6 +12,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import torch
+
 from nettool.config.optimization import EarlyStopping
 from nettool.data.dataset import Batch, Batching, Dataset
 from nettool.errors import DivergedError
@@ -21,6 +23,7 @@ from nettool.training.step import Step
 from nettool.training.stopping import improved, mode_of
 
 PROGRESS_SECONDS = 0.1
+DIVERGED = "diverged. Try a learning rate ten times smaller, `clip_norm: 1` in the optimizer, or `scale: standard`."
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ def _epoch_loss(state: TrainingState) -> float:
     if not math.isfinite(loss):
         raise DivergedError(
             f"the training loss is {loss} in epoch {state.epoch + 1}, at or before step {state.step}: training "
-            f"diverged. Try a learning rate ten times smaller, `clip_norm: 1` in the optimizer, or `scale: standard`."
+            f"{DIVERGED}"
         )
     return loss
 
@@ -122,6 +125,8 @@ def _epoch_loss(state: TrainingState) -> float:
 def _finish_epoch(job: Job, state: TrainingState, started: float, trained: float) -> EpochResult:
     """Measure, judge, and step into the next epoch."""
     train_loss = _epoch_loss(state)
+    _check_weights(state)
+    lr = state.schedule.rate(max(state.step - 1, 0))
     num_examples = min(job.batching.num_batches * job.batching.batch_size, len(job.train))
     state.epoch += 1
     state.update = 0
@@ -136,12 +141,19 @@ def _finish_epoch(job: Job, state: TrainingState, started: float, trained: float
         train_loss=train_loss,
         validation_loss=validation_loss,
         metrics=metrics,
-        lr=state.schedule.rate(max(state.step - 1, 0)),
+        lr=lr,
         seconds=time.perf_counter() - started,
         examples_per_second=num_examples / max(trained - started, 1e-9),
         is_best=is_best,
         stopped=state.stopped,
     )
+
+
+def _check_weights(state: TrainingState) -> None:
+    """The loss of an epoch is measured before its last update, which may have ruined the weights all the same."""
+    tensors = [tensor for tensor in state.network.state_dict().values() if tensor.is_floating_point()]
+    if not torch.stack(torch._foreach_norm(tensors)).isfinite().all():
+        raise DivergedError(f"the weights left the finite numbers in epoch {state.epoch + 1}: training {DIVERGED}")
 
 
 def _validate(job: Job, state: TrainingState) -> tuple[float | None, dict[str, float]]:
@@ -157,7 +169,9 @@ def _judge(
     measured = {"train_loss": train_loss, "validation_loss": validation_loss, "": 0.0, **metrics}
     value = measured[job.monitor]
     assert value is not None
-    is_best = not job.monitor or improved(value, state.best.value if state.best else None, mode_of(job.monitor))
+    best = state.best.value if state.best and math.isfinite(state.best.value) else None
+    # The first epoch is kept whatever its value, so that a monitor that is never a number loses no weights.
+    is_best = not job.monitor or state.best is None or improved(value, best, mode_of(job.monitor))
     if is_best:
         state.keep_best(value, validation_loss, metrics)
     if state.stopper is not None and job.early_stopping is not None:

@@ -66,6 +66,7 @@ class TrainingState:
         tensors |= {f"optimizer.{name}": tensor.clone() for name, tensor in self.optimizer.state().items()}
         tensors |= {
             "dropout_generator": self.network.dropout_generator.get_state(),
+            "global_generator": torch.get_rng_state(),  # layers added from Python may draw from it
             "loss_sum": self.loss_sum.clone(),
             "weight_sum": self.weight_sum.clone(),
         }
@@ -92,6 +93,7 @@ class TrainingState:
         self.network.load_state_dict(part("network."))
         self.optimizer.load_state(part("optimizer."))
         self.network.dropout_generator.set_state(tensors["dropout_generator"])
+        torch.set_rng_state(tensors["global_generator"])
         self.loss_sum.copy_(tensors["loss_sum"])
         self.weight_sum.copy_(tensors["weight_sum"])
         self.epoch, self.step = facts["position"]["epoch"], facts["position"]["step"]

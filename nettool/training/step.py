@@ -26,36 +26,33 @@ class Step:
 
         Returns the mean loss over their examples before the update, and the sum of the examples' weights.
         """
-        if len(batches) == 1:
-            mean, weight = self._backward_mean(batches[0])
-        else:
-            mean, weight = self._backward_together(batches)
-        self.optimizer.step(self._gradients, lr)
+        together = self._one if len(batches) == 1 else self._several
+        mean, weight, gradients = together(batches)
+        self.optimizer.step(gradients, lr)
         return mean, weight
 
-    def _backward_mean(self, batch: Batch) -> tuple[Tensor, Tensor | float]:
+    def _one(self, batches: Sequence[Batch]) -> tuple[Tensor, Tensor | float, list[Tensor]]:
+        (batch,) = batches
         logits = self.network(batch.features)
         mean = self.loss.mean(logits, batch.target, batch.weights)
-        self._gradients = list(torch.autograd.grad(mean, self.parameters, materialize_grads=True))
-        if batch.weights is None and not self.loss.weighs_classes:
-            return mean.detach(), float(len(batch.features))
-        return mean.detach(), self.loss.weight_of(batch.target, batch.weights)
+        gradients = torch.autograd.grad(mean, self.parameters, materialize_grads=True)
+        is_weighted = batch.weights is not None or self.loss.weighs_classes
+        weight = self.loss.weight_of(batch.target, batch.weights) if is_weighted else float(len(batch.features))
+        return mean.detach(), weight, list(gradients)
 
-    def _backward_together(self, batches: Sequence[Batch]) -> tuple[Tensor, Tensor]:
+    def _several(self, batches: Sequence[Batch]) -> tuple[Tensor, Tensor | float, list[Tensor]]:
         """Sums the gradients of the summed losses and divides once, so that k batches equal one of their size."""
-        total, weight = None, None
+        total = weight = torch.zeros((), device=batches[0].features.device)
+        gradients: list[Tensor] = []
         for batch in batches:
             logits = self.network(batch.features)
             loss_sum, weight_sum = self.loss.sum_and_weight(logits, batch.target, batch.weights)
-            gradients = torch.autograd.grad(loss_sum, self.parameters, materialize_grads=True)
-            if total is None or weight is None:
-                total, weight = loss_sum.detach(), weight_sum
-                self._gradients = list(gradients)
+            found = torch.autograd.grad(loss_sum, self.parameters, materialize_grads=True)
+            total, weight = total + loss_sum.detach(), weight + weight_sum
+            if gradients:
+                torch._foreach_add_(gradients, found)
             else:
-                total, weight = total + loss_sum.detach(), weight + weight_sum
-                torch._foreach_add_(self._gradients, gradients)
-        assert total is not None
-        assert weight is not None
+                gradients = list(found)
         divisor = weight.clamp(min=torch.finfo(weight.dtype).tiny)
-        torch._foreach_div_(self._gradients, divisor)
-        return total / divisor, weight
+        torch._foreach_div_(gradients, divisor)
+        return total / divisor, weight, gradients

@@ -20,13 +20,12 @@ FIRST_ROWS = 10_000
 
 @dataclass(frozen=True)
 class Checked:
-    """A config that makes sense, with the data it was held against. all_rows: whether all of it was read."""
+    """A config that makes sense, with the data it was held against."""
 
     loaded: Loaded
     data: TableData
     plan: NetworkPlan
     batch_size: int
-    all_rows: bool
     notes: tuple[str, ...]
 
     @property
@@ -71,4 +70,4 @@ def check_config(loaded: Loaded, all_rows: bool) -> Checked:
     batch_size = num_examples if experiment.batch_size == "full" else min(experiment.batch_size, num_examples)
     warning = linear_warning(plan)
     notes = (*data.notes, *([warning] if warning else []))
-    return Checked(loaded, data, plan, batch_size, all_rows, notes)
+    return Checked(loaded, data, plan, batch_size, notes)

@@ -68,7 +68,7 @@ def evaluate(
         where = str(file)
     else:
         where = split or _default_split(spec)
-        _check_unchanged(spec, trained)
+        _check_unchanged(spec, trained, where)
         encoded = load_split(spec, trained.encoders, where)
         table = split_table(spec, trained.encoders, where) if by else None
     if not len(encoded.features):
@@ -104,15 +104,15 @@ def _default_split(spec: DataSpec) -> SplitName:
     return "test" if has_test else "validation"
 
 
-def _check_unchanged(spec: DataSpec, trained: Trained) -> None:
+def _check_unchanged(spec: DataSpec, trained: Trained, split: SplitName) -> None:
     """The same bytes give the same splits; other bytes would let training examples into the test."""
-    for role, expected in trained.fingerprint.items():
-        path = getattr(spec, role)
-        if fingerprint(Path(path))["sha256"] != expected["sha256"]:
-            raise DataError(
-                f"{path} is not the file that the run was trained on (its sha256 differs), so its splits are not the "
-                f"same either. Bring the old file back with data.{role}=..., or evaluate a new one with --data FILE."
-            )
+    role = split if getattr(spec, split, None) is not None else "path" if spec.path is not None else "train"
+    path = getattr(spec, role)
+    if role in trained.fingerprint and fingerprint(Path(path))["sha256"] != trained.fingerprint[role]["sha256"]:
+        raise DataError(
+            f"{path} is not the file that the run was trained on (its sha256 differs), so its splits are not the "
+            f"same either. Bring the old file back with data.{role}=..., or evaluate a new one with --data FILE."
+        )
 
 
 def _by_column(trained: Trained, encoded: Split, table: pa.Table, by: str, names: tuple[str, ...]) -> tuple[Group, ...]:

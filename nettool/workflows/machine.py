@@ -84,7 +84,7 @@ def cpu_name() -> str:
 
 def git_commit() -> str | None:
     """The commit of the current folder's repository, `-dirty` behind it where files differ; None outside of one."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    command = ["git", "--no-optional-locks", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
     except (OSError, subprocess.TimeoutExpired):

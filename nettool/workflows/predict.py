@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -27,12 +27,17 @@ def predict(trained: Trained, table: pa.Table, source: str = "the table") -> pa.
     Raises DataError where a feature is missing or a value does not read as what training saw.
     """
     added = predicted_columns(trained, table, source)
-    taken = [name for name in added if name in table.column_names]
-    if taken:
-        raise DataError(f"{source} already has a column {taken[0]}; rename or remove it. Nothing is overwritten.")
+    check_names(added, table.column_names, source)
     for name, column in added.items():
         table = table.append_column(name, column)
     return table
+
+
+def check_names(added: Iterable[str], names: Iterable[str], source: str) -> None:
+    """Raise DataError where a prediction would take the place of a column of the user's."""
+    taken = sorted(set(added) & set(names))
+    if taken:
+        raise DataError(f"{source} already has a column {taken[0]}; rename or remove it. Nothing is overwritten.")
 
 
 def predicted_columns(trained: Trained, table: pa.Table, source: str = "the table") -> dict[str, pa.Array]:

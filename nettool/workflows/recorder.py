@@ -34,6 +34,7 @@ class Recorder:
         self._started = time.monotonic()
         self._interval, self._unit = parse_interval(self.experiment.checkpoint.every)
         self._saved = self._started
+        self._best_epoch = -1  # of the weights on disk
         self._record = self._first_record()
         header = f"# nettool {self._record['versions']['nettool']}, format_version {FORMAT_VERSION}\n"
         durable.write_file(run.config, (header + to_yaml(self.experiment)).encode())
@@ -65,7 +66,7 @@ class Recorder:
     def event(self, event: Progress | EpochResult, state: TrainingState) -> None:
         """Journal an epoch; save when a checkpoint is due."""
         if isinstance(event, EpochResult):
-            self._journal.append(_row(event))
+            self._journal.append(_row(event, self.experiment.metric_names))
             self.log(describe_epoch(event, self.experiment.epochs))
         if self._is_due(event):
             self.save(state)
@@ -77,16 +78,17 @@ class Recorder:
 
     def save(self, state: TrainingState) -> None:
         """Make the state, the best weights and the journal durable."""
+        self._journal.sync()  # first: rows that no checkpoint knows can be cut off, but not brought back
         tensors, facts = state.to_tensors()
         checkpoint.save(self.run.last, tensors, {**self._facts(), "state": facts})
         self.save_best(state)
-        self._journal.sync()
         self._saved = time.monotonic()
 
     def save_best(self, state: TrainingState) -> None:
         """Make the best weights durable."""
-        if state.best is not None:
+        if state.best is not None and state.best.epoch != self._best_epoch:
             checkpoint.save(self.run.best, state.best.weights, {**self._facts(), "epoch": state.best.epoch})
+            self._best_epoch = state.best.epoch
 
     def _facts(self) -> dict[str, Any]:
         prepared = self.prepared
@@ -96,14 +98,23 @@ class Recorder:
         )
         return {"nettool": self._record["versions"]["nettool"], **facts}
 
-    def end_badly(self, failure: Exception) -> None:
+    def end_badly(self, failure: Exception, state: TrainingState | None) -> None:
         """Write down, as far as the disk still lets us, an error that nobody foresaw."""
         with contextlib.suppress(ResourceError):
+            self._write_end("failed", f"{type(failure).__name__}: {failure}", state, {})
+        with contextlib.suppress(ResourceError):
             self.log("".join(traceback.format_exception(failure)))
-            self.end("failed", f"{type(failure).__name__}: {failure}", None, {})
 
     def end(self, status: str, why: str, state: TrainingState | None, baseline: dict[str, float]) -> dict[str, Any]:
         """Write the last record, close every file and return the record."""
+        self.log(f"{status}. {why}".rstrip())
+        self._journal.close()
+        self._log.close()
+        return self._write_end(status, why, state, baseline)
+
+    def _write_end(
+        self, status: str, why: str, state: TrainingState | None, baseline: dict[str, float]
+    ) -> dict[str, Any]:
         best = state.best if state else None
         measured = {"validation_loss": best.loss, **best.metrics} if best else {}
         self._record |= {
@@ -116,9 +127,6 @@ class Recorder:
             "metrics": finite(measured),
             "baseline": finite(baseline),
         }
-        self.log(f"{status}. {why}".rstrip())
-        self._journal.close()
-        self._log.close()
         journal.write_record(self.run, self._record)
         return self._record
 
@@ -128,13 +136,13 @@ def _columns(metric_names: Sequence[str]) -> tuple[str, ...]:
     return ("epoch", "step", *measured, "lr", "seconds", "examples_per_second")
 
 
-def _row(result: EpochResult) -> dict[str, object]:
+def _row(result: EpochResult, metric_names: Sequence[str]) -> dict[str, object]:
     return {
         "epoch": result.epoch,
         "step": result.step,
         "train_loss": result.train_loss,
         "validation_loss": result.validation_loss,
-        **result.metrics,
+        **{name: result.metrics.get(name) for name in metric_names},  # none without a validation split
         "lr": result.lr,
         "seconds": round(result.seconds, 6),
         "examples_per_second": round(result.examples_per_second, 1),

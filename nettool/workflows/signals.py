@@ -11,7 +11,7 @@ from nettool.errors import InterruptedRun
 
 
 class StopSignals:
-    """Inside, SIGINT and SIGTERM only raise a flag; a second one ends the process at once.
+    """Inside, SIGINT, SIGTERM, SIGHUP and SIGUSR1 only raise a flag; a second one ends the process at once.
 
     Outside the main thread Python delivers no signals, and nothing is changed.
     """
@@ -22,7 +22,7 @@ class StopSignals:
 
     def __enter__(self) -> StopSignals:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
                 self._before[number] = signal.signal(number, self._receive)
         return self
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,7 +71,8 @@ def prepare_training(loaded: Loaded) -> Prepared:
         data = prepare(experiment.data, experiment.loss)
         plan = plan_network(experiment, data.signature)
         device = machine.choose_device(experiment.runtime)
-        baseline = _baseline(data)
+        with machine.threads(1):  # the same bits whatever the shell's number of threads
+            baseline = _baseline(data)
         loss = make_loss(experiment, data.encoders, baseline, device)
     num_examples = len(data.splits["train"].features)
     batch_size = num_examples if experiment.batch_size == "full" else min(experiment.batch_size, num_examples)
@@ -84,20 +87,16 @@ def train(prepared: Prepared, watcher: Watcher, run_dir: Path | None = None) -> 
 
     Divergence, signals and exhausted memory end the run in good order and are told by the outcome's error.
     """
-    experiment = prepared.loaded.experiment
-    run = directory.claim_exactly(run_dir) if run_dir else directory.claim(experiment.name)
-    recorder = Recorder(run, prepared)
-    watcher.started(run, prepared)
-    for note in prepared.notes:
-        watcher.note(note)
-        recorder.log(f"note: {note}")
     with machine.threads(prepared.threads), StopSignals() as signals:
-        try:
-            ending = _run(prepared, recorder, watcher, signals)
-            record = recorder.end(ending.status, ending.why, ending.state, _baseline_metrics(prepared))
-        except Exception as failure:
-            recorder.end_badly(failure)
-            raise
+        name = prepared.loaded.experiment.name
+        run = directory.claim_exactly(run_dir) if run_dir else directory.claim(name)
+        recorder = Recorder(run, prepared)
+        watcher.started(run, prepared)
+        for note in prepared.notes:
+            watcher.note(note)
+            recorder.log(f"note: {note}")
+        ending = _run(prepared, recorder, watcher, signals)
+        record = recorder.end(ending.status, ending.why, ending.state, _baseline_metrics(prepared))
     outcome = Outcome(run, record, ending.error)
     watcher.finished(outcome)
     return outcome
@@ -115,33 +114,40 @@ class _Ending:
 
 
 def _run(prepared: Prepared, recorder: Recorder, watcher: Watcher, signals: StopSignals) -> _Ending:
-    """Train, save, and say how it ended."""
+    """Train, save, and say how it ended. What nobody foresaw is written down and raised on."""
     state = None
     try:
-        job, state = _build(prepared)
-        _follow(job, state, recorder, watcher, signals)
-        ending = _Ending("stopped early" if state.stopped else "finished", state)
-    except DivergedError as diverged:
-        assert state is not None
-        recorder.save_best(state)  # the last state is no use any more
-        return _Ending("diverged", state, diverged)
-    except InterruptedRun as interrupted:
-        ending = _Ending("interrupted", state, interrupted)
-    except (MemoryError, RuntimeError) as failure:
-        if not _is_out_of_memory(failure):
+        with _random_numbers(prepared.loaded.experiment.seed):
+            job, state = _build(prepared)
+            try:
+                _follow(job, state, recorder, watcher, signals)
+                ending = _Ending("stopped early" if state.stopped else "finished", state)
+            except InterruptedRun as interrupted:
+                ending = _Ending("interrupted", state, interrupted)
+            recorder.save(state)
+            return ending
+    except Exception as failure:
+        error = failure if isinstance(failure, DivergedError) else _out_of_memory(failure, prepared)
+        if error is None:
+            recorder.end_badly(failure, state)
             raise
-        return _Ending("failed", state, _out_of_memory(prepared))
-    assert state is not None
-    recorder.save(state)
-    return ending
+        if state is not None:
+            recorder.save_best(state)  # the last state is no use any more
+        return _Ending("diverged" if isinstance(error, DivergedError) else "failed", state, error)
 
 
-def _is_out_of_memory(failure: Exception) -> bool:
-    """Whether memory ran out: torch has an error of its own for it on cuda, and on the cpu only a text."""
-    return isinstance(failure, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(failure)
+@contextmanager
+def _random_numbers(seed: int) -> Iterator[None]:
+    """Make torch's global generator a function of the seed inside: layers added from Python may draw from it."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield
 
 
-def _out_of_memory(prepared: Prepared) -> ResourceError:
+def _out_of_memory(failure: Exception, prepared: Prepared) -> ResourceError | None:
+    """What to say if memory ran out: torch has an error of its own for it on cuda, and on the cpu only a text."""
+    if not isinstance(failure, MemoryError | torch.OutOfMemoryError) and "can't allocate memory" not in str(failure):
+        return None
     return ResourceError(
         f"out of memory: {prepared.plan.num_parameters:,} parameters and batches of {prepared.batch_size:,}. "
         "Try a smaller batch_size, or fewer units."

@@ -56,7 +56,7 @@ def test_a_bug_exits_1_with_its_traceback_in_the_log(
 
 @pytest.mark.parametrize("first", [1, 4, 8])
 def test_a_full_disk_exits_4_in_one_line(
-    nettool: Nettool, config: Path, monkeypatch: pytest.MonkeyPatch, first: int
+    nettool: Nettool, config: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, first: int
 ) -> None:
     fsync, count = os.fsync, 0
 
@@ -73,3 +73,4 @@ def test_a_full_disk_exits_4_in_one_line(
     assert result.err.startswith("nettool: cannot write runs/")
     assert result.err.endswith("the disk is full; free some space.\n")
     assert result.err.count("\n") == 1
+    assert not list(folder.rglob("*.tmp"))

@@ -209,6 +209,7 @@ SETTINGS = {
     "{units: 1, weights: [[1, a], [2, 3]]}": '37 layers.0 (dense).weights.0.1: must be a number, not "a".',
     "{units: 1, weights: [1, a]}": '36 layers.0 (dense).weights.1: must be a number, not "a".',
     "{units: 1, weights: [1, .inf]}": "36 layers.0 (dense).weights.1: must be a finite number, not .inf.",
+    "{units: 1, weights: [1, 2, [3]]}": "39 layers.0 (dense).weights.2: must be a number, not [3].",
     "{units: 1, weights: []}": "23 layers.0 (dense).weights: must be a list that is not empty, not [].",
 }
 

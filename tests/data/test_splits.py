@@ -163,9 +163,13 @@ def test_a_class_of_four_rows_is_on_every_side() -> None:
 
 
 def test_a_side_that_is_to_have_nothing_gets_nothing_even_to_make_up_for_large_groups() -> None:
-    keys = np.array([7, 7, 7, 7, 7, 1, 2, 3, 4], np.uint64)
-    classes = np.array([0] * 5 + [1] * 4)
-    assert counts_of(split_rows(keys, (0.5, 0.5, 0.0), classes=classes))[2] == 0
+    random = np.random.default_rng(0)
+    for _ in range(100):
+        sizes = random.integers(1, 8, 12)
+        keys = np.repeat(random.integers(0, 2**63, 12).astype(np.uint64), sizes)
+        classes = np.repeat(random.integers(0, 4, 12), sizes)
+        assert counts_of(split_rows(keys, (0.8, 0.2, 0.0), classes=classes))[2] == 0
+        assert counts_of(split_rows(keys, (0.7, 0.0, 0.3), classes=classes))[1] == 0
 
 
 def test_groups_are_kept_whole() -> None:
