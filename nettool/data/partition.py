@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from nettool.config.data import DataSpec, SplitName
 from nettool.data.columns import Column, used
 from nettool.data.features import Rows
-from nettool.data.splits import Fractions, Keys, limit_rows, row_keys, split_rows
+from nettool.data.splits import Fractions, Keys, content_keys, limit_rows, row_keys, split_rows
 from nettool.data.targets import class_codes, class_names
 from nettool.data.values import show
 from nettool.errors import ConfigError, ConfigPath, Mistake
@@ -19,18 +19,16 @@ from nettool.errors import ConfigError, ConfigPath, Mistake
 NAMES: tuple[SplitName, ...] = ("train", "validation", "test")
 
 
-def partition(
-    table: pa.Table, columns: Sequence[Column], spec: DataSpec, raw: pa.Table | None = None
-) -> dict[SplitName, Rows]:
+def partition(table: pa.Table, columns: Sequence[Column], spec: DataSpec, raw: pa.Table) -> dict[SplitName, Rows]:
     """The rows of each split that is made from this conformed table, ascending; empty splits are left out.
 
-    raw: the table as it was read, whose spelling of the classes is used in messages.
+    raw: the same rows as they were read, simplified, with all columns.
 
     Raises ConfigError when a split would be empty, or lack a class.
     """
     fractions = _fractions(spec)
     features_and_target = used(columns, "feature", "target")
-    keys = row_keys(table, features_and_target, spec.split.seed)
+    keys = content_keys(row_keys(table, features_and_target, spec.split.seed), raw, spec.split.seed)
     groups = _group_keys(table, columns, spec)
     stratum = _stratum(columns)
     classes = None if stratum is None else class_codes(table, stratum)
@@ -45,7 +43,7 @@ def partition(
     }
     _check_sizes(parts, keys, groups, spec)
     if stratum is not None and classes is not None:
-        names = class_names(table if raw is None else raw, table, stratum)
+        names = class_names(raw, table, stratum)
         # Whole groups cannot be dealt out so that every class is everywhere, but what training lacks nobody learns.
         checked: dict[SplitName, Rows] = {"train": parts["train"]} if groups is not None else parts
         _check_classes(checked, classes, names, keys, stratum.name)

@@ -152,8 +152,7 @@ def _prepare(spec: DataSpec, loss: LossSpec, limit: int | None) -> TableData:
         described = describe_columns(raw, spec, source)
         columns = tuple(c for c in settle_target(raw, described, spec.target, loss, source) if c.role != "unused")
         check_target(raw, columns, source)
-        raw = raw.select([column.name for column in columns])
-        table = conform(raw, columns, source)
+        table = conform(raw.select([column.name for column in columns]), columns, source)
         weights = _weights(table, columns, source)
         parts = partition(table, columns, spec, raw)
         features = TableEncoder.fit(table, columns, spec.scale, parts["train"])
@@ -185,8 +184,9 @@ def load_split(spec: DataSpec, encoders: Encoders, name: SplitName) -> Split:
     if whole:
         return encode_file(path, encoders, needs_target=True)
     source = str(path)
-    table = _conformed(read_table(path), encoders, source, ("feature", "target", "weights", "group"))
-    rows = _rows_of(table, spec, encoders, name)
+    raw = simplify(read_table(path))
+    table = _conformed(raw, encoders, source, ("feature", "target", "weights", "group"))
+    rows = _rows_of(table, raw, spec, encoders, name)
     return _encode(table, encoders, rows, _weights(table, encoders.columns, source), source, needs_target=True)
 
 
@@ -197,7 +197,7 @@ def split_table(spec: DataSpec, encoders: Encoders, name: SplitName) -> pa.Table
     if whole:
         return raw
     table = _conformed(raw, encoders, str(path), ("feature", "target", "group"))
-    return raw.take(from_numpy(_rows_of(table, spec, encoders, name)))
+    return raw.take(from_numpy(_rows_of(table, simplify(raw), spec, encoders, name)))
 
 
 def encode_file(path: Path, encoders: Encoders, *, needs_target: bool, limit: int | None = None) -> Split:
@@ -288,8 +288,8 @@ def _file_of(spec: DataSpec, name: SplitName) -> tuple[Path, bool]:
     return _training_file(spec), False
 
 
-def _rows_of(table: pa.Table, spec: DataSpec, encoders: Encoders, name: SplitName) -> Rows:
-    parts = partition(table, encoders.columns, spec)
+def _rows_of(table: pa.Table, raw: pa.Table, spec: DataSpec, encoders: Encoders, name: SplitName) -> Rows:
+    parts = partition(table, encoders.columns, spec, raw)
     if name not in parts:
         raise UsageError(f"the config has no {name} split: data.split.{name} is 0.")
     return parts[name]

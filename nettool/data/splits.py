@@ -14,12 +14,17 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from nettool.config.data import ColumnKind
 from nettool.data.columns import Column
-from nettool.data.values import codes, instants, levels, numbers
+from nettool.data.kinds import as_kind
+from nettool.data.values import codes, instants, is_date, is_numeric, is_text, levels, numbers
 
 Keys = NDArray[np.uint64]
 Codes = NDArray[np.int64]
 Fractions = tuple[float, float, float]
+
+MAX_TEXTS = 100_000
+"""A column of more different texts than this has no say in where its rows go: hashing them takes too long."""
 
 _MISSING = np.uint64(0x9E3779B97F4A7C15)
 
@@ -35,6 +40,36 @@ def row_keys(table: pa.Table, columns: Iterable[Column], seed: int) -> Keys:
         # Each column's hash depends on its name, and their sum on no order.
         total += _value_keys(table.column(column.name), column)
     return _mixed(total ^ _text_key(f"seed {seed}"))
+
+
+def content_keys(keys: Keys, raw: pa.Table, seed: int) -> Keys:
+    """The same groups of rows as `keys` makes, under keys that depend on all that the table says: uint64 [n].
+
+    keys: of the columns that are used (`row_keys`), which say what rows are equal. raw: the simplified table, with all
+    columns as they were read. So a run with other features, or with a column read as another kind, meets the same
+    split, and the two compare. A group has the smallest key among its rows.
+    """
+    total = np.zeros(raw.num_rows, np.uint64)
+    for name in raw.column_names:
+        values = raw.column(name)
+        kind = _kind_of_type(values)
+        if kind is not None:
+            values = as_kind(values, kind, name, "") if kind == "date" else values
+            total += _value_keys(values, Column(name, kind, "unused"))
+    rows = _mixed(total ^ _text_key(f"seed {seed}"))
+    _, group = np.unique(keys, return_inverse=True)
+    smallest = np.full(group.max(initial=-1) + 1, np.iinfo(np.uint64).max, np.uint64)
+    np.minimum.at(smallest, group, rows)
+    return smallest[group]
+
+
+def _kind_of_type(values: pa.ChunkedArray) -> ColumnKind | None:
+    """How to hash a column of this type; None for what has no plain values, or so many texts that it would be slow."""
+    if is_text(values.type):
+        return "category" if len(levels(values)) <= MAX_TEXTS else None
+    if is_date(values.type):
+        return "date"
+    return "number" if is_numeric(values.type) or pa.types.is_boolean(values.type) else None
 
 
 def _value_keys(values: pa.ChunkedArray, column: Column) -> Keys:
