@@ -35,7 +35,6 @@ def predict(
 
     Examples: nettool predict RUN students.csv -o predicted.csv; nettool predict RUN lectures=4 hours=5
     """
-    from nettool.data.sources import read_table
     from nettool.errors import UsageError
     from nettool.workflows import predict as workflow
     from nettool.workflows.trained import load_trained
@@ -54,16 +53,17 @@ def predict(
     if table_path is None and not values:
         takes = ", ".join(workflow.feature_names(trained))
         raise UsageError(f"nothing to predict from: name a table, or the values of one example. It takes {takes}.")
-    if table_path is None:
-        source = "the example"
-        table = workflow.table_of_values(values)
-    else:
-        source = str(table_path)
-        table = read_table(table_path)
-    if table_path is None and output is None and not as_json:
-        _print_example(workflow.predicted_columns(trained, table, source))
+    if table_path is not None:
+        _write(workflow.predict(trained, table_path), output, as_json)
         return
-    _write(workflow.predict(trained, table, source), output, as_json)
+    table = workflow.table_of_values(values)
+    added = workflow.predicted_columns(trained, table, "the example")
+    if output is None and not as_json:
+        _print_example(added)
+        return
+    for name, column in added.items():
+        table = table.append_column(name, column)
+    _write(table, output, as_json)
 
 
 def _print_example(columns: dict[str, pa.Array]) -> None:

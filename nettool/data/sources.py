@@ -52,6 +52,16 @@ def read_table(path: Path, *, limit: int | None = None) -> pa.Table:
     return table if limit is None else table.slice(0, limit)
 
 
+def as_written(path: Path, table: pa.Table) -> pa.Table:
+    """The table that `read_table` read from this file, its csv or tsv cells as the text that stands there."""
+    suffix = check_file(path)
+    if suffix not in (".csv", ".tsv"):
+        return table
+    from nettool.data.delimited import read_written
+
+    return read_written(path, "\t" if suffix == ".tsv" else None, table.column_names)
+
+
 def fingerprint(path: Path) -> dict[str, Any]:
     """What tells this file from another: the sha256 of its bytes, and how many they are."""
     check_file(path)

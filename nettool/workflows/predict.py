@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pyarrow as pa
 from nettool.config.signature import ClassTarget, LabelTarget, NumberTarget
 from nettool.data.columns import used
 from nettool.data.prepare import encode_table
+from nettool.data.sources import as_written, read_table
 from nettool.errors import DataError, UsageError
 from nettool.runs import durable
 from nettool.training.classification_metrics import decide
@@ -21,16 +24,19 @@ FORMATS = (".csv", ".tsv", ".parquet", ".jsonl")
 """What predictions can be written as."""
 
 
-def predict(trained: Trained, table: pa.Table, source: str = "the table") -> pa.Table:
-    """The table with columns appended: the prediction of each target, and for classes the probability of each.
+def predict(trained: Trained, path: Path) -> pa.Table:
+    """A file's table with columns appended: the prediction of each target, and for classes the probability of each.
 
-    Raises DataError where a feature is missing or a value does not read as what training saw.
+    The file's own columns stay as they are written there. Raises DataError where a feature is missing or a value does
+    not read as what training saw.
     """
-    added = predicted_columns(trained, table, source)
-    check_names(added, table.column_names, source)
+    table = read_table(path)
+    added = predicted_columns(trained, table, str(path))
+    check_names(added, table.column_names, str(path))
+    written = as_written(path, table)
     for name, column in added.items():
-        table = table.append_column(name, column)
-    return table
+        written = written.append_column(name, column)
+    return written
 
 
 def check_names(added: Iterable[str], names: Iterable[str], source: str) -> None:
@@ -98,9 +104,17 @@ def table_bytes(table: pa.Table, suffix: str) -> bytes:
             lines = (json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in batch.to_pylist())
             sink.write("".join(lines).encode())
     else:
-        import pyarrow.csv
-
-        options = pyarrow.csv.WriteOptions(delimiter="\t" if suffix == ".tsv" else ",", quoting_style="needed")
-        pyarrow.csv.write_csv(table, sink, options)
+        text = io.StringIO()
+        writer = csv.writer(text, delimiter="\t" if suffix == ".tsv" else ",", lineterminator="\n")
+        writer.writerow(table.column_names)
+        writer.writerows(zip(*(map(_cell, column.to_pylist()) for column in table.columns), strict=True))
+        return text.getvalue().encode()
     content: bytes = sink.getvalue().to_pybytes()
     return content
+
+
+def _cell(value: object) -> object:
+    """A value as csv holds it: nothing for what is missing, true and false as they are read again."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else value

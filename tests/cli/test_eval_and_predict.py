@@ -73,6 +73,13 @@ def test_predictions_keep_the_inputs_columns_and_order(nettool: Nettool, run: st
     assert float(rows[0]["probability_no"]) + float(rows[0]["probability_yes"]) == pytest.approx(1, abs=1e-6)
 
 
+def test_cells_stay_as_they_are_written(nettool: Nettool, run: str) -> None:
+    lines = ["id,zip,lectures,hours,group,note", '007,02139,1.50,3,a,"a ""quoted"", note"', "008,NA,2,3e0,b,=1+1"]
+    Path("new.csv").write_text("\n".join(lines) + "\n")
+    written = nettool("predict", run, "new.csv").out.splitlines()
+    assert [line.startswith(f"{old},") for line, old in zip(written, lines, strict=True)] == [True] * 3
+
+
 def test_a_table_gives_the_same_predictions_as_its_rows_one_by_one(nettool: Nettool, run: str) -> None:
     rows = list(csv.DictReader(io.StringIO(nettool("predict", run, "students.csv").out)))
     for row in rows[:5]:
