@@ -7,15 +7,15 @@ from typing import Annotated
 
 import typer
 
-ConfigArgument = Annotated[Path, typer.Argument(help="The config: a YAML file.", show_default=False)]
+ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="The config: a YAML file.", show_default=False)]
 OverridesArgument = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[KEY=VALUE]...", help="Changes to the config: optimizer.lr=0.01", show_default=False),
+    typer.Argument(metavar="KEY=VALUE", help="Changes to the config: optimizer.lr=0.01", show_default=False),
 ]
 RunArgument = Annotated[
     Path | None,
     typer.Argument(
-        metavar="[RUN]",
+        metavar="RUN",
         help="A run directory, its name, or a best.safetensors. Default: the newest run.",
         show_default=False,
     ),

@@ -19,7 +19,7 @@ def evaluate(
     run: RunArgument = None,
     overrides: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[data.path=FILE]", help="Where the data is now, if it was moved.", show_default=False),
+        typer.Argument(metavar="data.path=FILE", help="Where the data is now, if it was moved.", show_default=False),
     ] = None,
     split: Annotated[
         Literal["train", "validation", "test"] | None,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import tempfile
 import traceback
+from types import FrameType
 
 import typer
 
@@ -42,7 +44,23 @@ def root(version: bool = typer.Option(False, "--version", help="Print the versio
 
 def main() -> None:
     """Run the command line and exit with the code that DESIGN gives each kind of ending."""
-    sys.exit(_run())
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.default_int_handler:  # else a shell wants it ignored, for a job in the background
+        signal.signal(signal.SIGINT, _leave)
+    try:
+        code = _run()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    sys.exit(code)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    """Answer Ctrl-C outside of training, where nothing is to be saved.
+
+    Not by KeyboardInterrupt, which may be raised inside of a library that is being imported, and get lost there.
+    """
+    os.write(sys.stderr.fileno(), b"nettool: interrupted.\n")
+    os._exit(128 + number)
 
 
 def _run() -> int:
@@ -55,9 +73,6 @@ def _run() -> int:
     except NettoolError as error:
         print(error if isinstance(error, ConfigError) else f"nettool: {error}", file=sys.stderr)
         return error.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        print("nettool: interrupted.", file=sys.stderr)
-        return 130
     except typer.Exit as leave:
         return leave.exit_code
     except BrokenPipeError:
@@ -67,6 +82,8 @@ def _run() -> int:
     except Exception as error:
         if hasattr(error, "exit_code") and hasattr(error, "show"):  # a usage error of the argument parser
             error.show()
+            if hasattr(error, "option_name"):
+                print("Keys of a config follow it without dashes: optimizer.lr=0.01", file=sys.stderr)
             return int(error.exit_code)
         return _report_bug(error)
     return 0

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 ArgumentsArgument = Annotated[
     list[str],
     typer.Argument(
-        metavar="[RUN] TABLE | [RUN] COLUMN=VALUE...",
+        metavar="[RUN] TABLE|COLUMN=VALUE",
         help="A run (default: the newest), and a table or the values of one example.",
         show_default=False,
     ),
@@ -50,6 +50,8 @@ def predict(
     if table_path is not None and table_path.is_dir():
         run, table_path = str(table_path), None  # a run was named, and nothing to predict from
     trained = load_trained(Path(run) if run else None)
+    if run is None:
+        typer.echo(f"predicted by {trained.source}", err=True)
     if table_path is None and not values:
         takes = ", ".join(workflow.feature_names(trained))
         raise UsageError(f"nothing to predict from: name a table, or the values of one example. It takes {takes}.")

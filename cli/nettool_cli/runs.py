@@ -57,6 +57,8 @@ def show(run: RunArgument = None, as_json: JsonOption = False) -> None:
     facts += [(name, console.number(value)) for name, value in record.get("metrics", {}).items()]
     out.print(console.table((str(directory.path), ""), facts, text_columns=2))
     if rows:
-        shown = rows if len(rows) <= 12 else [*rows[:6], *rows[-6:]]
-        columns = [name for name in shown[0] if name not in ("seconds", "examples_per_second")]
-        out.print(console.table(columns, [[console.number(row[name]) for name in columns] for row in shown], 0))
+        columns = [name for name in rows[0] if name not in ("seconds", "examples_per_second")]
+        cells = [[console.number(row[name]) for name in columns] for row in rows]
+        if len(cells) > 12:
+            cells = [*cells[:6], ["..."] * len(columns), *cells[-6:]]
+        out.print(console.table(columns, cells, 0))

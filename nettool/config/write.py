@@ -22,7 +22,8 @@ def to_plain(experiment: Experiment) -> dict[str, Any]:
     plain = experiment.model_dump(mode="json", exclude_none=True)
     for key, section in plain.items():
         if isinstance(section, dict) and "name" in section:
-            plain[key] = {"name": section.pop("name"), **section}
+            first = {setting: section.pop(setting) for setting in ("name", "lr") if setting in section}
+            plain[key] = {**first, **section}
     plain["layers"] = [_layer(layer) for layer in plain["layers"]]
     return plain
 

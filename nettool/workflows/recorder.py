@@ -107,7 +107,7 @@ class Recorder:
 
     def end(self, status: str, why: str, state: TrainingState | None, baseline: dict[str, float]) -> dict[str, Any]:
         """Write the last record, close every file and return the record."""
-        self.log(f"{status}. {why}".rstrip())
+        self.log(f"{status}: {why}" if why else status)
         self._journal.close()
         self._log.close()
         return self._write_end(status, why, state, baseline)

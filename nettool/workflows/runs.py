@@ -16,11 +16,11 @@ def list_runs(sort: str | None = None, root: Path = ROOT) -> list[dict[str, Any]
     Raises UsageError for a metric that no run has.
     """
     records = [{"run": str(run.path), **_record(run)} for run in all_runs(root)]
-    if sort is None:
+    if sort is None or not records:
         return records
     known = sorted({name for record in records for name in record.get("metrics", {})})
     if sort not in known:
-        raise UsageError(f"no run has measured {sort}. Sort by one of {', '.join(known) or 'none: there are no runs'}.")
+        raise UsageError(f"no run has measured {sort}. Sort by one of {', '.join(known)}.")
     from nettool.training.metrics import METRICS
 
     sign = -1 if sort in METRICS and METRICS[sort].mode == "max" else 1

@@ -43,7 +43,7 @@ def list_templates() -> list[Template]:
 
 
 def copy_template(name: str, folder: Path) -> list[Path]:
-    """Copy an example, its bases and its data into `folder`; return the paths written, the config first.
+    """Copy an example, its bases and its data into `folder`; return the paths written, not those that were there.
 
     Raises UsageError for an unknown name, and where a file with other content is in the way: nothing is written then.
     """
@@ -60,11 +60,11 @@ def copy_template(name: str, folder: Path) -> list[Path]:
     for source, target in targets.items():
         if target.exists() and target.read_bytes() != source.read_bytes():
             raise UsageError(f"{target} is there already, with other content. Rename it, or work in another folder.")
-    for source, target in targets.items():
-        if not target.exists():
-            durable.make_folders(target.parent)
-            durable.write_file(target, source.read_bytes())
-    return list(targets.values())
+    missing = {source: target for source, target in targets.items() if not target.exists()}
+    for source, target in missing.items():
+        durable.make_folders(target.parent)
+        durable.write_file(target, source.read_bytes())
+    return list(missing.values())
 
 
 def _with_bases(path: Path) -> Iterator[Path]:

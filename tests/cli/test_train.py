@@ -206,6 +206,22 @@ def test_a_signal_saves_what_was_learned(config: Path, folder: Path, number: sig
     assert json.loads(answer.stdout)["num_examples"] > 0
 
 
+@pytest.mark.parametrize("delay", [0.5, 1.0, 1.5])
+def test_an_interrupt_before_training_leaves_at_once_and_nothing_behind(
+    config: Path, folder: Path, delay: float
+) -> None:
+    process = run_nettool("train", config, "epochs=100000000")
+    time.sleep(delay)
+    if (folder / "runs").exists():
+        process.kill()
+        process.wait()
+        pytest.skip("this machine is too fast: training had begun")
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=30) == ("", "nettool: interrupted.\n")
+    assert process.returncode == 130
+    assert not (folder / "runs").exists()
+
+
 def wait_for(condition: object, seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not condition():  # type: ignore[operator]
@@ -213,7 +229,7 @@ def wait_for(condition: object, seconds: float = 60) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("command", ["schema", "check students.yaml", "predict students.csv"])
+@pytest.mark.parametrize("command", ["schema", "check students.yaml", "predict students-0001 students.csv"])
 def test_a_reader_that_leaves_early_is_no_mistake(config: Path, command: str) -> None:
     subprocess.run([*NETTOOL, "train", str(config), "--quiet", "--epochs", "1"], check=True, capture_output=True)
     reader, writer = os.pipe()

@@ -101,9 +101,7 @@ ONE = {
     "metrics: {r2: true}": '1 metrics: must be a list, such as [a, b], not {"r2": true}.',
     # Numbers out of range
     "epochs: -1": "1 epochs: must be at least 0; it is -1.",
-    "seed: 9223372036854775808": (
-        "1 seed: must be at most 9,223,372,036,854,775,807; it is 9223372036854775808."
-    ),
+    "seed: 4294967296": "1 seed: must be at most 4,294,967,295; it is 4294967296.",
     "dropout: 1": "1 dropout: must be below 1; it is 1. 1 percent is 0.01.",
     "dropout: 50": "1 dropout: must be below 1; it is 50. 50 percent is 0.5.",
     "dropout: -0.5": "1 dropout: must be at least 0; it is -0.5.",
