@@ -73,6 +73,8 @@ class Run:
 
         Raises DataError where a feature is missing or a value does not read as what training saw.
         """
+        if not hasattr(frame, "columns"):
+            raise UsageError(f"predict takes a pandas DataFrame, not {type(frame).__name__}: pandas.DataFrame([...])")
         names = [name for name in prediction.feature_names(self._trained) if name in frame.columns]
         try:
             table = pa.Table.from_pandas(frame[names], preserve_index=False)

@@ -22,6 +22,8 @@ from nettool.config.yaml import Node, Place
 from nettool.errors import ConfigError, ConfigPath, Mistake, UsageError
 
 MAX_BASES = 10
+TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".npz", ".xlsx", ".gz")
+"""Of files that newcomers hand to a command that wants a config."""
 PATH_KEYS = ("path", "train", "validation", "test")
 """Keys of `data` that are paths, relative to the file they stand in."""
 
@@ -117,6 +119,12 @@ def _default_name(path: Path) -> str:
 
 def read_config_text(path: Path) -> str:
     """The text of a config file; UsageError where there is none, ConfigError where it is no text."""
+    if path.suffix.lower() in TABLE_SUFFIXES:
+        raise UsageError(
+            f"{path} is a table, not a config. Write a config for it first: nettool init {path} --target COLUMN"
+        )
+    if "=" in path.name and not path.exists():
+        raise UsageError(f"{path} is an override; the config comes first, then its overrides.")
     try:
         with path.open("rb") as file:
             content = file.read(yaml.MAX_BYTES + 1)
@@ -199,7 +207,7 @@ def _apply_override(root: Node, override: str, mistakes: list[Mistake]) -> Node:
     place = Place(override if len(override) <= 80 else f"{override[:77]}...")
     key, equals, text = override.partition("=")
     if not equals or not re.fullmatch(r"[A-Za-z_][\w-]*(\.[^.=]+)*", key):
-        text = "an override is written key=value, such as optimizer.lr=0.01 or layers.0.units=128."
+        text = "an override is written key=value, without spaces, such as optimizer.lr=0.01 or layers.0.units=128."
         mistakes.append(Mistake((), text, str(place)))
         return root
     try:

@@ -237,11 +237,13 @@ def _cure(problem: str, lines: list[str], line: int, column: int) -> str:
     around = [*lines[max(line - 1, 0) : line], here]
     if any("\t" in line[: len(line) - len(line.lstrip())] for line in around):
         return " Indent with spaces, not with a tab."
+    if "escape character" in problem or "hexdecimal" in problem:
+        return " In double quotes a backslash begins a code: use single quotes, or `/` in paths."
     if "cannot start any token" in problem:
         return f" Put text that begins with `{here[column : column + 1]}` in quotes."
     if "mapping values" in problem and here.count(": ") > 1:
         return " Put text that holds a colon and a space in quotes, or begin a new line."
-    if re.match(r"\s*(- )?[\w.]+:[^\s/]", here):
+    if any(re.match(r"\s*(- )?[\w.]+:[^\s/]", line) for line in around):
         return " A space is needed after the colon: `key: value`."
     if here.count("{") != here.count("}") or here.count("[") != here.count("]"):
         return " A bracket or brace is not closed."

@@ -83,12 +83,24 @@ def notes(columns: Sequence[Column]) -> tuple[str, ...]:
     )
 
 
+def scattered(columns: Sequence[Column], num_rows: int) -> tuple[str, ...]:
+    """Sentences on categories with so many levels that they are hardly categories."""
+    return tuple(
+        f"{show(column.name)} is a category of {column.num_distinct:,} levels in {num_rows:,} rows, so there is little "
+        f"to learn from it. If it is a name or an id, set data.columns: {{{column.name}: ignore}}."
+        for column in used(columns, "feature")
+        if column.kind == "category" and (column.num_distinct or 0) > max(SCATTERED_SHARE * num_rows, 32)
+    )
+
+
 def _listed(names: Sequence[str], most: int = 5) -> str:
     rest = [f"{len(names) - most} more"] if len(names) > most else []
     *first, last = [*names[:most], *rest]
     return f"{', '.join(first)} and {last}"
 
 
+SCATTERED_SHARE = 0.3
+"""A category with more levels than this share of the rows is hardly one."""
 DECLARED = "data.columns says so"
 UNNAMED = "data.features does not name it"
 

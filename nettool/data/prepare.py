@@ -30,6 +30,7 @@ from nettool.data.columns import (
     named,
     near_names,
     notes,
+    scattered,
     used,
 )
 from nettool.data.encoders import TableEncoder
@@ -164,7 +165,7 @@ def _prepare(spec: DataSpec, loss: LossSpec, limit: int | None) -> TableData:
                 splits[name] = _encode(table, encoders, parts[name], weights, source, needs_target=True)
         if spec.validation is not None:
             splits["validation"] = encode_file(Path(spec.validation), encoders, needs_target=True, limit=limit)
-        said = [*notes(described)]
+        said = [*notes(described), *scattered(described, table.num_rows)]
         if limit is not None and table.num_rows == limit:
             said.append(f"Only the first {limit:,} rows were read; the others may hold more classes and levels.")
         fingerprints = {key: {**future.result()} for key, future in hashed.items()}
@@ -227,9 +228,11 @@ def _conformed(table: pa.Table, encoders: Encoders, source: str, roles: tuple[Ro
             raise DataError(f"{source}: two columns are called {show(column.name)}. Cure: rename one of them.")
     absent = [column.name for column in needed if column.name not in names]
     if absent:
-        near = near_names(absent[0], names) if len(absent) == 1 else f" It has {_all(names)}."
-        what = "the column" if len(absent) == 1 else "the columns"
-        raise DataError(f"{source}: {what} {_all(absent)}, which the network was trained with, is missing.{near}")
+        what, verb = ("the column", "is") if len(absent) == 1 else ("the columns", "are")
+        hint = f" It has {_all(names)}."
+        if len(absent) == 1:
+            hint = near_names(absent[0], names).replace("Did you mean", "Is it what is called")
+        raise DataError(f"{source}: {what} {_all(absent)}, which the network was trained with, {verb} missing.{hint}")
     packed = simplify(table.select([column.name for column in needed]))
     check_target(packed, needed, source)
     return conform(packed, needed, source)

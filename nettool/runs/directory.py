@@ -97,7 +97,7 @@ def find_run(argument: Path | None, root: Path = ROOT) -> RunDirectory:
         if newest is None:
             raise RunError(f"there are no runs in {root}/ yet. `nettool train CONFIG` makes one.")
         return newest
-    for path in (argument, root / argument):
+    for path in (argument, root / argument, *([argument.parent] if argument.is_file() else [])):
         if (path / "config.yaml").is_file():
             return RunDirectory(path)
     if argument.is_dir():

@@ -14,9 +14,11 @@ from nettool.errors import ResourceError
 _CAUSES = {
     errno.ENOSPC: "the disk is full; free some space",
     errno.EDQUOT: "the disk quota is used up; free some space",
-    errno.EROFS: "the file system is read-only; run elsewhere or name another folder with --run-dir",
-    errno.EACCES: "permission denied; run elsewhere or name another folder with --run-dir",
-    errno.EPERM: "permission denied; run elsewhere or name another folder with --run-dir",
+    errno.EROFS: "the file system is read-only; write to another folder",
+    errno.EACCES: "permission denied; write to another folder",
+    errno.EPERM: "permission denied; write to another folder",
+    errno.EEXIST: "a file of that name is in the way; rename it, or work in another folder",
+    errno.ENOTDIR: "a file of that name is in the way; rename it, or work in another folder",
     errno.EIO: "the disk reports an input/output error",
 }
 

@@ -42,7 +42,8 @@ class Evaluator:
 
     def metrics(self, logits: Tensor, dataset: Dataset) -> dict[str, float]:
         """The metrics of these logits, in the target's own units."""
-        predictions, target = self.loss.predictions(logits), dataset.target
+        # In float64, so that a small probability is not rounded to 0 before its logarithm is taken.
+        predictions, target = self.loss.predictions(logits.cpu().double()), dataset.target
         if isinstance(self.target, NumberTarget):
             predictions, target = self.decode(predictions), self.decode(target)
         return compute_metrics(self.metric_names, predictions, target, self.target, dataset.weights)

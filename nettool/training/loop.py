@@ -177,7 +177,7 @@ def _judge(
     if state.stopper is not None and job.early_stopping is not None:
         watched = measured[job.early_stopping.monitor]
         assert watched is not None
-        if state.stopper.update(watched):
+        if state.stopper.update(watched) and state.epoch < job.epochs:
             patience = job.early_stopping.patience
             state.stopped = f"{job.early_stopping.monitor} has not improved for {patience} epochs"
     return is_best

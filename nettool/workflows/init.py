@@ -57,7 +57,7 @@ def config_for_table(table_path: Path, target: str | None, output: Path | None) 
         raise UsageError(f"{output} is there already; name another file with --output.")
     if not output.parent.is_dir():
         raise UsageError(f"{output}: there is no folder {output.parent}.")
-    columns = describe_columns(table, DataSpec(path=str(table_path), target=(target,)))
+    columns = describe_columns(table, DataSpec(path=str(table_path), target=(target,)), str(table_path))
     shown_path = os.path.relpath(table_path.resolve(), output.parent.resolve())
     (target_column,) = (column for column in columns if column.name == target)
     loss = _loss_for(target_column, table.column(target))

@@ -94,6 +94,10 @@ def load_trained(argument: Path | None, overrides: Sequence[str] = ()) -> Traine
         if not override.startswith(tuple(f"data.{key}=" for key in PATH_KEYS)):
             raise UsageError(f"{override}: a trained run only takes where its data is now, data.path=...")
     if argument is not None and argument.is_file():
+        if argument.suffix != ".safetensors":
+            raise RunError(
+                f"{argument} is no run. Name a run directory, or its best.safetensors; the run comes before the table."
+            )
         source = argument
     else:
         source = find_run(argument).weights
@@ -108,7 +112,10 @@ def load_trained(argument: Path | None, overrides: Sequence[str] = ()) -> Traine
         baseline = tuple(float(number) for number in facts["baseline"])
         threads, epoch = int(facts["threads"]), int(facts["epoch"])
         fingerprint = dict(facts["fingerprint"])
-    except (KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
+    except ConfigError as error:
+        hint = " A layer added from Python must be registered before its run is loaded, which only Python can do."
+        raise RunError(f"{source}: {error}{hint if 'no layer' in str(error) else ''}") from None
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise RunError(f"{source} does not fit together: {error}") from None
     network.eval()
     return Trained(

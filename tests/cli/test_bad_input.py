@@ -103,3 +103,18 @@ def test_the_good_config_they_are_made_from_trains(nettool: Nettool, folder: Pat
     (folder / "bad.yaml").write_text(CONFIG)
     (folder / "table.csv").write_text(HEADER + ROWS)
     assert nettool("train", "bad.yaml").code == 0
+
+
+def test_a_table_where_a_config_should_be_is_answered_with_init(nettool: Nettool, folder: Path) -> None:
+    (folder / "table.csv").write_text(HEADER + ROWS)
+    result = nettool("train", "table.csv")
+    assert result.code == 2
+    assert "Write a config for it first: nettool init table.csv --target COLUMN" in result.err
+    assert "the config comes first" in nettool("train", "epochs=3", "table.yaml").err
+
+
+def test_a_category_of_almost_as_many_levels_as_rows_is_noted(nettool: Nettool, folder: Path) -> None:
+    (folder / "bad.yaml").write_text(CONFIG)
+    rows = [f"{line},x{index * 2 // 3}" for index, line in enumerate(ROWS.splitlines())]
+    (folder / "table.csv").write_text(f"{HEADER.strip()},who\n" + "\n".join(rows) + "\n")
+    assert 'note: "who" is a category of 67 levels in 100 rows' in nettool("train", "bad.yaml").err

@@ -228,3 +228,17 @@ def test_several_numbers_and_several_labels_are_predicted_side_by_side(nettool: 
     )
     assert answer["predicted_passed"] == answer["predicted_late"] == "True"
     assert json.loads(nettool("eval", run, "--json").out)["metrics"]["accuracy"] > 0.8
+
+
+def test_what_is_swapped_or_forgotten_is_told(nettool: Nettool, run: str) -> None:
+    swapped = nettool("predict", "students.csv", run)
+    assert swapped.code == 2
+    assert "students.csv is no run." in swapped.err
+    assert "the run comes before the table" in swapped.err
+    assert "It takes lectures, hours, group." in nettool("predict", "students-0001").err
+    assert nettool("runs", "show", f"{run}/best.safetensors").code == 0
+
+
+def test_log_loss_is_the_loss_where_nothing_is_weighted_or_smoothed(nettool: Nettool, run: str) -> None:
+    answer = json.loads(nettool("eval", run, "--json").out)
+    assert answer["metrics"]["log_loss"] == pytest.approx(answer["loss"], rel=1e-5)

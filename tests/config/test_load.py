@@ -205,7 +205,7 @@ def test_paths_in_overrides_are_relative_to_the_current_folder(folder: Path) -> 
     assert experiment.data.path == str(folder.resolve() / "other.csv")
 
 
-WRITE = "an override is written key=value, such as optimizer.lr=0.01 or layers.0.units=128."
+WRITE = "an override is written key=value, without spaces, such as optimizer.lr=0.01 or layers.0.units=128."
 OVERRIDES = {
     "optimizer.lr": WRITE,
     "optimizer.lr 0.1": WRITE,

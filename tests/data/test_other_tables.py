@@ -86,7 +86,7 @@ def test_missing_columns_are_named_with_those_that_may_be_meant(data: TableData)
             raw.rename_columns(["Age", *raw.column_names[1:]]), data.encoders, needs_target=False, source="n.csv"
         )
     assert str(caught.value) == (
-        'n.csv: the column "age", which the network was trained with, is missing. Did you mean "Age"?'
+        'n.csv: the column "age", which the network was trained with, is missing. Is it what is called "Age"?'
     )
     with pytest.raises(DataError) as caught:
         encode_table(raw.select(["age", "since"]), data.encoders, needs_target=False, source="n.csv")
