@@ -57,16 +57,24 @@ def predict(
         takes = ", ".join(workflow.feature_names(trained))
         raise UsageError(f"nothing to predict from: name a table, or the values of one example. It takes {takes}.")
     if table_path is not None:
-        _write(workflow.predict(trained, table_path), output, as_json)
+        table = workflow.predict(trained, table_path)
+        _print_notes(workflow.notes(trained, table))
+        _write(table, output, as_json)
         return
     table = workflow.table_of_values(values)
     added = workflow.predicted_columns(trained, table, "the example")
+    _print_notes(workflow.notes(trained, table))
     if output is None and not as_json:
         _print_example(added)
         return
     for name, column in added.items():
         table = table.append_column(name, column)
     _write(table, output, as_json)
+
+
+def _print_notes(notes: tuple[str, ...]) -> None:
+    for note in notes:
+        typer.echo(console.printable(f"note: {note}"), err=True)
 
 
 def _print_example(columns: dict[str, pa.Array]) -> None:

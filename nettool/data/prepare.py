@@ -34,12 +34,12 @@ from nettool.data.columns import (
     used,
 )
 from nettool.data.encoders import TableEncoder
-from nettool.data.features import Rows
+from nettool.data.features import CategoryColumn, Rows
 from nettool.data.partition import partition
 from nettool.data.sources import check_file, fingerprint, read_table
 from nettool.data.targets import TargetEncoder, fit_target, target_from_json, target_to_json
 from nettool.data.tasks import settle_target
-from nettool.data.values import numbers, show, simplify
+from nettool.data.values import levels, numbers, show, simplify
 from nettool.errors import DataError, NettoolError, RunError, UsageError
 
 
@@ -216,6 +216,18 @@ def encode_table(table: pa.Table, encoders: Encoders, *, needs_target: bool, sou
     table = _conformed(table, encoders, source, ("feature", "target") if needs_target else ("feature",))
     weights = _weights(table, encoders.columns, source) if needs_target else None
     return _encode(table, encoders, np.arange(table.num_rows), weights, source, needs_target=needs_target)
+
+
+def unseen_levels(table: pa.Table, encoders: Encoders) -> dict[str, tuple[str, ...]]:
+    """The levels of each category in this table that training did not have, and that are therefore read as unknown."""
+    conformed = _conformed(table, encoders, "the table", ("feature",))
+    found = {}
+    for column in encoders.features.columns:
+        if isinstance(column, CategoryColumn):
+            unseen = sorted(set(levels(conformed.column(column.name))) - set(column.levels))
+            if unseen:
+                found[column.name] = tuple(unseen)
+    return found
 
 
 def _conformed(table: pa.Table, encoders: Encoders, source: str, roles: tuple[Role, ...]) -> pa.Table:

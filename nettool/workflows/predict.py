@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from nettool.config.signature import ClassTarget, LabelTarget, NumberTarget
 from nettool.data.columns import used
-from nettool.data.prepare import encode_table
+from nettool.data.prepare import encode_table, unseen_levels
 from nettool.data.sources import as_written, read_table
 from nettool.errors import DataError, UsageError
 from nettool.runs import durable
@@ -37,6 +37,15 @@ def predict(trained: Trained, path: Path) -> pa.Table:
     for name, column in added.items():
         written = written.append_column(name, column)
     return written
+
+
+def notes(trained: Trained, table: pa.Table) -> tuple[str, ...]:
+    """What was predicted on thin ice: categories that training never saw."""
+    return tuple(
+        f"{name}: {', '.join(found[:5])}{', ...' if len(found) > 5 else ''} "
+        f"{'were' if len(found) > 1 else 'was'} not in the training data, and counts as unknown."
+        for name, found in unseen_levels(table, trained.encoders).items()
+    )
 
 
 def check_names(added: Iterable[str], names: Iterable[str], source: str) -> None:

@@ -137,7 +137,13 @@ def test_text_in_a_number_column_is_named_with_its_row(nettool: Nettool, run: st
 
 
 def test_an_unseen_level_and_a_missing_number_are_predicted_all_the_same(nettool: Nettool, run: str) -> None:
-    assert nettool("predict", run, "lectures=", "hours=3", "group=never seen").code == 0
+    result = nettool("predict", run, "lectures=", "hours=3", "group=never seen")
+    assert result.code == 0
+    assert result.err == "note: group: never seen was not in the training data, and counts as unknown.\n"
+    Path("new.csv").write_text("lectures,hours,group\n1,2,a\n1,2,c\n1,2,d\n")
+    assert "note: group: c, d were not in the training data" in nettool("predict", run, "new.csv").err
+    Path("new.csv").write_text("lectures,hours,group\n1,2,a\n1,2,\n")
+    assert nettool("predict", run, "new.csv").err == ""
 
 
 def test_groups_add_up_to_the_whole(nettool: Nettool, run: str) -> None:
