@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nettool.data.prepare import Split
+from nettool.data.bundle import Split
 
 
 class Batch(NamedTuple):

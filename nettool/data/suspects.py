@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nettool.config.signature import NumberTarget
+from nettool.data.bundle import TableData
 from nettool.data.features import UNSEEN, CategoryColumn, FeatureColumn, Matrix
-from nettool.data.prepare import TableData
 from nettool.data.targets import ClassEncoder
 from nettool.data.values import show
 

@@ -26,7 +26,6 @@ from nettool.config.layers import (
     Repeat,
     Residual,
 )
-from nettool.config.optimization import SGD, Adadelta, Adagrad, Adam, AdamW, OptimizerSpec, RMSprop
 from nettool.config.signature import Flat, Shape, Signature
 from nettool.errors import ConfigError, ConfigPath, Mistake
 
@@ -85,13 +84,6 @@ class NetworkPlan:
     def leaves(self) -> Iterator[LayerPlan]:
         """All layers that hold no other layers, in order; a residual's projection stays with the residual."""
         yield from _leaves(self.layers)
-
-    def training_bytes(self, optimizer: OptimizerSpec, batch_size: int, num_examples: int) -> int:
-        """Memory that training takes, about: weights, gradients, optimizer state, a batch, the resident examples."""
-        copies = 3 + _optimizer_slots(optimizer)  # weights, best weights, gradients
-        stored = self.input.features + sum(layer.num_stored for layer in self.layers)
-        resident = num_examples * (self.signature.width + self.signature.target.num_outputs)
-        return 4 * (self.num_parameters * copies + 2 * batch_size * stored + resident)
 
 
 def embedding_width(num_codes: int) -> int:
@@ -300,16 +292,3 @@ def has_bias(spec: Dense | Output) -> bool:
 
 def _init_for(activation: Activation) -> Init:
     return "xavier" if activation in ("tanh", "sigmoid", "linear") else "he"
-
-
-def _optimizer_slots(optimizer: OptimizerSpec) -> int:
-    """Numbers that the optimizer keeps for each weight."""
-    match optimizer:
-        case Adam() | AdamW() | Adadelta():
-            return 2
-        case Adagrad():
-            return 1
-        case SGD():
-            return int(optimizer.momentum > 0)
-        case RMSprop():
-            return 1 + (optimizer.momentum > 0)

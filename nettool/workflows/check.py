@@ -8,10 +8,12 @@ import numpy as np
 
 from nettool.config.data import SplitName
 from nettool.config.load import Loaded
+from nettool.data.bundle import TableData
 from nettool.data.columns import Column
-from nettool.data.prepare import TableData, prepare
+from nettool.data.prepare import prepare
 from nettool.data.targets import ClassEncoder
 from nettool.model.class_weights import class_weights_from
+from nettool.model.memory import training_bytes
 from nettool.model.shapes import NetworkPlan, linear_warning, plan_network
 
 FIRST_ROWS = 10_000
@@ -32,7 +34,7 @@ class Checked:
     def training_bytes(self) -> int:
         """Memory that training takes, about, beside Python and torch themselves."""
         num_examples = sum(len(split.features) for split in self.data.splits.values())
-        return self.plan.training_bytes(self.loaded.experiment.optimizer, self.batch_size, num_examples)
+        return training_bytes(self.plan, self.loaded.experiment.optimizer, self.batch_size, num_examples)
 
 
 def summarise(column: Column) -> str:

@@ -11,8 +11,9 @@ import pyarrow as pa
 import torch
 
 from nettool.config.data import DataSpec, SplitName
+from nettool.data.bundle import Split
 from nettool.data.dataset import Dataset
-from nettool.data.prepare import Split, encode_table, load_split, split_table
+from nettool.data.prepare import encode_table, load_split, split_table
 from nettool.data.sources import fingerprint, read_table
 from nettool.errors import DataError, UsageError
 from nettool.training.evaluation import forward

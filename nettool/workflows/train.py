@@ -12,8 +12,9 @@ import torch
 
 from nettool.config.load import Loaded
 from nettool.config.optimization import EarlyStopping
+from nettool.data.bundle import TableData
 from nettool.data.dataset import Batching, Dataset
-from nettool.data.prepare import TableData, prepare
+from nettool.data.prepare import prepare
 from nettool.errors import DivergedError, InterruptedRun, NettoolError, ResourceError
 from nettool.model.compile import compile_network
 from nettool.model.losses import Loss

@@ -16,7 +16,7 @@ from nettool.config.load import PATH_KEYS, load_mapping
 from nettool.config.losses import BinaryCrossEntropy, CrossEntropy
 from nettool.config.signature import ClassTarget, Target
 from nettool.config.write import to_plain
-from nettool.data.prepare import Encoders, Split
+from nettool.data.bundle import Encoders, Split
 from nettool.data.targets import NumberEncoder
 from nettool.errors import ConfigError, RunError, UsageError
 from nettool.model.class_weights import class_weights_from

@@ -10,7 +10,8 @@ from people import people, write
 
 from nettool.config.data import DataSpec
 from nettool.config.losses import CrossEntropy
-from nettool.data.prepare import TableData, prepare
+from nettool.data.bundle import TableData
+from nettool.data.prepare import prepare
 
 settings.register_profile("no clock", deadline=None)  # a busy machine is no mistake
 settings.load_profile("no clock")

@@ -12,7 +12,8 @@ from people import bits, people, refusal, write
 
 from nettool.config.data import DataSpec
 from nettool.config.losses import CrossEntropy, LossSpec, MeanSquaredError
-from nettool.data.prepare import Encoders, TableData, encode_file, encode_table, load_split, prepare, split_table
+from nettool.data.bundle import Encoders, TableData
+from nettool.data.prepare import encode_file, encode_table, load_split, prepare, split_table
 from nettool.errors import DataError, RunError, UsageError
 
 MANY, MSE = CrossEntropy(), MeanSquaredError()

@@ -11,12 +11,8 @@ from people import people, refusal, write
 from nettool.config.data import DataSpec
 from nettool.config.losses import BinaryCrossEntropy, CrossEntropy, MeanSquaredError
 from nettool.config.signature import ClassTarget, NumberTarget, Signature
-from nettool.data.prepare import (
-    TableData,
-    encode_table,
-    load_split,
-    prepare,
-)
+from nettool.data.bundle import TableData
+from nettool.data.prepare import encode_table, load_split, prepare
 from nettool.data.sources import read_table
 from nettool.errors import ConfigError
 

@@ -21,6 +21,7 @@ from nettool.config.signature import ClassTarget, Flat, LabelTarget, NumberTarge
 from nettool.errors import ConfigError
 from nettool.model.blocks import Residual
 from nettool.model.compile import compile_network
+from nettool.model.memory import training_bytes
 from nettool.model.shapes import LayerPlan, embedding_width, linear_warning, plan_network
 
 embedded_columns = st.lists(st.integers(1, 40), max_size=2).map(tuple)
@@ -103,7 +104,7 @@ def test_training_takes_weights_gradients_and_the_optimizers_slots(optimizer: Op
     weights = 50 * 100 + 100 + 100 + 1
     stored = 50 + 2 * 100 + 1
     expected = 4 * (weights * (3 + slots) + 2 * 32 * stored + 1000 * 51)
-    assert plan.training_bytes(optimizer, batch_size=32, num_examples=1000) == expected
+    assert training_bytes(plan, optimizer, batch_size=32, num_examples=1000) == expected
 
 
 # --- defaults ----------------------------------------------------------------------------------------------
