@@ -31,12 +31,14 @@ class Size:
     batch_size: int
     epochs: int
     patience: int
+    lr: float
+    schedule: str
 
 
 SIZES = (
-    Size(2_000, (32, 16), 32, 200, 20),
-    Size(20_000, (64, 32), 64, 100, 15),
-    Size(float("inf"), (128, 64), 256, 60, 10),
+    Size(2_000, (32, 16), 32, 200, 20, 0.001, "constant"),
+    Size(20_000, (64, 32), 64, 100, 15, 0.001, "constant"),
+    Size(float("inf"), (128, 64), 256, 40, 15, 0.003, "cosine"),
 )
 
 
@@ -82,7 +84,8 @@ def _text(name: str, path: str, num_rows: int, target: str, columns: tuple[Colum
         *(f"  - dense: {units}" for units in size.units),
         "  - output",
         f"loss: {loss[0]}  # {loss[1]}",
-        "optimizer: {name: adam, lr: 0.001}",
+        f"optimizer: {{name: adam, lr: {size.lr}}}",
+        *([f"schedule: {size.schedule}"] if size.schedule != "constant" else []),
         f"batch_size: {size.batch_size}",
         f"epochs: {size.epochs}",
         f"early_stopping: {{patience: {size.patience}}}",

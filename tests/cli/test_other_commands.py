@@ -204,3 +204,12 @@ def test_what_each_command_imports_is_what_it_needs(config: Path) -> None:
     assert loaded_by("check", str(config)) == {"rich", "pyarrow"}
     assert loaded_by("train", str(config), "--quiet") - torch_itself == {"pyarrow"}
     assert loaded_by("eval") - torch_itself == {"rich", "pyarrow"}
+
+
+def test_a_large_table_gets_a_wider_network_and_a_rate_that_falls(nettool: Nettool, folder: Path) -> None:
+    Path("large.csv").write_text("x,y\n" + "".join(f"{row * 7919 % 1000}.5,{row % 777}\n" for row in range(20_001)))
+    nettool("init", "large.csv", "--target", "y")
+    text = Path("large.yaml").read_text()
+    assert "- dense: 128" in text
+    assert "optimizer: {name: adam, lr: 0.003}\nschedule: cosine\n" in text
+    assert nettool("check", "large.yaml").code == 0
