@@ -18,7 +18,7 @@ from nettool.errors import ConfigError, Mistake
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 50
-MAX_NODES = 50_000
+MAX_NODES = 20_000
 MAX_DIGITS = 30
 TOO_LARGE = f"is larger than {MAX_BYTES:,} bytes; is this a config?"
 
