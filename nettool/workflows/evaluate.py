@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import torch
 
 from nettool.config.data import DataSpec, SplitName
 from nettool.data.bundle import Split
@@ -17,9 +16,9 @@ from nettool.data.prepare import encode_table, load_split, split_table
 from nettool.data.sources import fingerprint, read_table
 from nettool.errors import DataError, UsageError
 from nettool.training.evaluation import forward
-from nettool.training.metrics import all_metrics, compute_metrics
+from nettool.training.metrics import all_metrics
 from nettool.workflows import machine
-from nettool.workflows.trained import Trained, decoder
+from nettool.workflows.trained import Trained, baseline_metrics
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ def evaluate(
         num_examples=len(dataset),
         loss=loss,
         metrics=metrics,
-        baseline=_baseline(trained, dataset, names),
+        baseline=baseline_metrics(trained.baseline, trained.encoders, dataset, names),
         by=by,
         groups=groups,
         notes=_notes(trained),
@@ -137,9 +136,3 @@ def _measure(trained: Trained, encoded: Split, members: Any, names: tuple[str, .
     part = Split(encoded.features[members], encoded.target[members], weights, encoded.rows[members])
     dataset = Dataset.from_split(part, trained.device)
     return trained.evaluator(names).metrics(forward(trained.network, dataset.features), dataset)
-
-
-def _baseline(trained: Trained, dataset: Dataset, names: tuple[str, ...]) -> dict[str, float]:
-    rows = torch.tensor([trained.baseline], dtype=torch.float64).expand(len(dataset), -1)
-    target = decoder(trained.encoders)(dataset.target)
-    return compute_metrics(names, rows, target, trained.target, dataset.weights)

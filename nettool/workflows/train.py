@@ -14,24 +14,24 @@ from nettool.config.load import Loaded
 from nettool.config.optimization import EarlyStopping
 from nettool.data.bundle import TableData
 from nettool.data.dataset import Batching, Dataset
-from nettool.data.prepare import prepare
 from nettool.errors import DivergedError, InterruptedRun, NettoolError, ResourceError
 from nettool.model.compile import compile_network
 from nettool.model.losses import Loss
-from nettool.model.shapes import NetworkPlan, linear_warning, plan_network
+from nettool.model.shapes import NetworkPlan
 from nettool.runs import directory
 from nettool.runs.directory import RunDirectory
 from nettool.training.loop import Job, fit
-from nettool.training.metrics import baseline_predictions, compute_metrics
+from nettool.training.metrics import baseline_predictions
 from nettool.training.optimizers import build_optimizer
 from nettool.training.schedules import build_schedule
 from nettool.training.state import TrainingState
 from nettool.training.step import Step
 from nettool.training.stopping import EarlyStopper, mode_of
 from nettool.workflows import machine
+from nettool.workflows.check import check_config
 from nettool.workflows.recorder import Recorder
 from nettool.workflows.signals import StopSignals
-from nettool.workflows.trained import decoder, make_evaluator, make_loss
+from nettool.workflows.trained import baseline_metrics, decoder, make_evaluator, make_loss
 from nettool.workflows.watch import Watcher
 
 
@@ -67,20 +67,15 @@ def prepare_training(loaded: Loaded) -> Prepared:
 
     Raises ConfigError or DataError for whatever keeps the training from making sense.
     """
-    experiment = loaded.experiment
+    checked = check_config(loaded, all_rows=True)
+    experiment, data, batch_size = loaded.experiment, checked.data, checked.batch_size
     with loaded.located():
-        data = prepare(experiment.data, experiment.loss)
-        plan = plan_network(experiment, data.signature)
         device = machine.choose_device(experiment.runtime)
         with machine.threads(1):  # the same bits whatever the shell's number of threads
             baseline = _baseline(data)
         loss = make_loss(experiment, data.encoders, baseline, device)
-    num_examples = len(data.splits["train"].features)
-    batch_size = num_examples if experiment.batch_size == "full" else min(experiment.batch_size, num_examples)
-    threads = machine.choose_threads(experiment.runtime, plan, batch_size)
-    warning = linear_warning(plan)
-    notes = (*data.notes, *([warning] if warning else []))
-    return Prepared(loaded, data, plan, loss, baseline, device, batch_size, threads, notes)
+    threads = machine.choose_threads(experiment.runtime, checked.plan, batch_size)
+    return Prepared(loaded, data, checked.plan, loss, baseline, device, batch_size, threads, checked.notes)
 
 
 def train(prepared: Prepared, watcher: Watcher, run_dir: Path | None = None) -> Outcome:
@@ -204,10 +199,5 @@ def _baseline_metrics(prepared: Prepared) -> dict[str, float]:
     if split is None:
         return {}
     validation = Dataset.from_split(split, torch.device("cpu"))
-    return compute_metrics(
-        prepared.loaded.experiment.metric_names,
-        torch.tensor([prepared.baseline], dtype=torch.float64).expand(len(validation), -1),
-        decoder(prepared.data.encoders)(validation.target),
-        prepared.data.signature.target,
-        validation.weights,
-    )
+    names = prepared.loaded.experiment.metric_names
+    return baseline_metrics(prepared.baseline, prepared.data.encoders, validation, names)

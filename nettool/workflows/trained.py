@@ -17,6 +17,7 @@ from nettool.config.losses import BinaryCrossEntropy, CrossEntropy
 from nettool.config.signature import ClassTarget, Target
 from nettool.config.write import to_plain
 from nettool.data.bundle import Encoders, Split
+from nettool.data.dataset import Dataset
 from nettool.data.targets import NumberEncoder
 from nettool.errors import ConfigError, RunError, UsageError
 from nettool.model.class_weights import class_weights_from
@@ -26,6 +27,7 @@ from nettool.model.shapes import NetworkPlan, plan_network
 from nettool.runs import checkpoint
 from nettool.runs.directory import find_run
 from nettool.training.evaluation import Evaluator, forward
+from nettool.training.metrics import compute_metrics
 from nettool.workflows import machine
 
 
@@ -159,3 +161,12 @@ def decoder(encoders: Encoders) -> Callable[[Tensor], Tensor]:
     mean = torch.tensor(encoders.target.means, dtype=torch.float64)
     deviation = torch.tensor(encoders.target.deviations, dtype=torch.float64)
     return lambda values: values.cpu().double() * deviation + mean
+
+
+def baseline_metrics(
+    baseline: tuple[float, ...], encoders: Encoders, dataset: Dataset, names: Sequence[str]
+) -> dict[str, float]:
+    """What the naive model, which predicts `baseline` for every example, reaches on a dataset."""
+    rows = torch.tensor([baseline], dtype=torch.float64).expand(len(dataset), -1)
+    target = decoder(encoders)(dataset.target)
+    return compute_metrics(names, rows, target, encoders.signature.target, dataset.weights)
