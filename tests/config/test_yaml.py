@@ -159,7 +159,7 @@ BOMBS = {
 def test_bombs_are_refused_at_once(name: str) -> None:
     start = time.process_time()
     assert mistakes(BOMBS[name])[0].startswith("c.yaml:")
-    assert time.process_time() - start < 10  # a guard against running away; 2 s is the aim, untraced and alone
+    assert time.process_time() - start < 2
 
 
 def test_depth_size_and_number_of_values_are_limited() -> None:

@@ -232,7 +232,7 @@ def test_a_network_of_more_than_a_trillion_parameters_is_refused_at_once() -> No
     assert refused(huge, huge, huge, inputs=1, outputs=1) == [
         "layers: the network would have 2,000,005,000,001 parameters; nettool stops at 1,099,511,627,776."
     ]
-    assert time.process_time() - start < 10  # a guard against running away; 2 s is the aim, untraced and alone
+    assert time.process_time() - start < 2
 
 
 def test_planning_imports_no_torch() -> None:
