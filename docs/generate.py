@@ -18,6 +18,7 @@ from nettool_cli.main import app
 import nettool.errors
 from nettool.config.data import DataSpec, SplitSpec
 from nettool.config.experiment import Experiment
+from nettool.config.inputs import AugmentSpec, ImageSpec, TextSpec, WindowSpec
 from nettool.config.layers import LAYERS
 from nettool.config.optimization import EarlyStopping
 from nettool.config.runtime import Checkpoint, Runtime
@@ -26,7 +27,8 @@ from nettool.config.spec import Spec
 from nettool.training.metrics import METRICS
 
 FOLDER = Path(__file__).parent / "reference"
-LINKED = ("data", "data.split", "layers", "loss", "optimizer", "schedule", "early_stopping", "metrics", "runtime",
+LINKED = ("data", "data.split", "data.image", "data.augment", "data.text", "data.window",
+          "layers", "loss", "optimizer", "schedule", "early_stopping", "metrics", "runtime",
           "checkpoint")  # fmt: skip
 """Settings that have a heading of their own."""
 WIDTH = 100
@@ -65,11 +67,14 @@ METRIC_TEXTS = {
     "auroc": "chance that a positive example is ranked above a negative one",
     "average_precision": "precision averaged over the recall gained at each threshold",
     "calibration_error": "mean distance between confidence and accuracy, in 15 bins of confidence",
+    "top_5_accuracy": "share of examples whose true class is among the five most probable",
     "mse": "mean squared error",
     "rmse": "its root, in the target's units",
     "mae": "mean absolute error",
     "r2": "share of the variance that is explained; 0 is the mean's, below 0 is worse than the mean",
     "median_absolute_error": "the error that half of the examples stay below",
+    "bits_per_character": "mean of -log2(probability of the next character, byte or word)",
+    "perplexity": "2 to that power: among how many equally likely ones the network still chooses",
 }
 
 
@@ -116,7 +121,9 @@ def config_page() -> str:
     parts += ["## Shorthand", "", SHORTHAND_TEXT]
     parts += _table(("short", "in full"), [(f"`{short}`", f"`{full}`") for short, full in SHORTHAND])
     parts += ["## Base and overrides", "", OVERRIDES_TEXT]
-    parts += [*_section("data", DataSpec), *_section("data.split", SplitSpec), *_layers()]
+    parts += [*_section("data", DataSpec), *_section("data.split", SplitSpec)]
+    parts += [*_section("data.image", ImageSpec), *_section("data.augment", AugmentSpec)]
+    parts += [*_section("data.text", TextSpec), *_section("data.window", WindowSpec), *_layers()]
     parts += [*_choices("loss"), *_choices("optimizer"), *_choices("schedule")]
     parts += [*_section("early_stopping", EarlyStopping), *_metrics()]
     parts += [*_section("runtime", Runtime), *_section("checkpoint", Checkpoint)]
@@ -124,8 +131,9 @@ def config_page() -> str:
 
 
 def _contents() -> Iterator[str]:
-    names = ("The whole file", "Shorthand", "Base and overrides", "data", "data.split", "layers", "loss", "optimizer",
-             "schedule", "early_stopping", "metrics", "runtime", "checkpoint")  # fmt: skip
+    names = ("The whole file", "Shorthand", "Base and overrides", "data", "data.split", "data.image", "data.augment",
+             "data.text", "data.window", "layers", "loss", "optimizer", "schedule",
+             "early_stopping", "metrics", "runtime", "checkpoint")  # fmt: skip
     yield from (" ·\n".join(f"[{name}](#{_anchor(name)})" for name in names), "")
 
 
@@ -222,6 +230,8 @@ def _value(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
             return "number" + _bounds(schema)
         case "boolean":
             return "`true` or `false`"
+        case "array" if "prefixItems" in schema:
+            return f"list of {len(schema['prefixItems'])}"
         case "array":
             inner = _value(schema["items"], definitions)
             return "layers" if inner == "layers" else f"list ({inner})"

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 from sklearn.datasets import load_diabetes, load_digits
 
+from nettool.data.idx import find_idx, read_idx_images
+
 DATA = Path(__file__).parent.parent / "configs" / "data"
 
 GENERATED = {"circles.csv", "neuron.csv", "wave.csv", "will_i_pass.csv"}
-REAL = {"diabetes.csv", "digits.csv", "penguins.csv"}
+REAL = {"diabetes.csv", "digits.csv", "nino.csv", "penguins.csv"}
 
 
 def read(name: str) -> tuple[list[str], list[list[str]]]:
@@ -45,9 +47,31 @@ def test_script_writes_the_bytes_that_are_kept(regenerated: Path, name: str) -> 
 def test_every_data_set_is_described() -> None:
     tables = {file.name for file in DATA.glob("*.csv")}
     assert tables == GENERATED | REAL
+    others = {"irish_sample.abc", "mnist_sample/"}
+    found = {f"{entry.name}/" if entry.is_dir() else entry.name for entry in DATA.iterdir()}
+    assert found - {"README.md", "generate.py", "__pycache__/"} == tables | others
     description = (DATA / "README.md").read_text(encoding="utf-8")
-    for name in tables:
+    for name in tables | others:
         assert f"\n## {name}\n" in description
+
+
+def test_the_sample_of_mnist_has_every_digit_in_both_parts() -> None:
+    files = find_idx(DATA / "mnist_sample")
+    for part, count in (("train", 1000), ("test", 200)):
+        pixels, labels = read_idx_images(files[part])
+        assert pixels.shape == (count, 1, 28, 28)
+        assert sorted(set(labels.tolist())) == list(range(10))
+
+
+def test_the_series_has_every_month_in_order() -> None:
+    months = [month for month, _ in read("nino.csv")[1]]
+    assert months == [f"{year}-{month:02d}-01" for year in range(1950, 2011) for month in range(1, 13)]
+
+
+def test_the_tunes_are_whole() -> None:
+    tunes = (DATA / "irish_sample.abc").read_text(encoding="utf-8").strip().split("\n\n")
+    assert len(tunes) == 66
+    assert all(tune.startswith("X:") and "\nK:" in tune for tune in tunes)
 
 
 def test_digits_are_those_of_their_source() -> None:

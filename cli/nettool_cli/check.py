@@ -10,7 +10,7 @@ from nettool_cli import console
 from nettool_cli.arguments import ConfigArgument, OverridesArgument
 
 if TYPE_CHECKING:
-    from nettool.model.shapes import LayerPlan
+    from nettool.model.plans import LayerPlan
     from nettool.workflows.check import Checked
 
 

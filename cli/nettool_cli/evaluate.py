@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -12,7 +13,13 @@ from nettool_cli import console
 from nettool_cli.arguments import JsonOption, RunArgument
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
+    from nettool.workflows.breakdown import Group
     from nettool.workflows.evaluate import Evaluation
+
+MOST_PARTS = 30
+"""Classes or numbers that are shown one by one."""
 
 
 def evaluate(
@@ -47,7 +54,7 @@ def evaluate(
         from nettool.workflows.watch import finite
 
         answer = asdict(found)
-        for part in (answer, *answer["groups"]):
+        for part in (answer, *answer["groups"], *answer["parts"]):
             part["metrics"] = finite(part["metrics"])
         answer["baseline"] = finite(answer["baseline"])
         console.print_json(finite(answer))
@@ -63,10 +70,18 @@ def _print(found: Evaluation) -> None:
         (name, console.number(value), console.number(found.baseline[name])) for name, value in found.metrics.items()
     ]
     out.print(console.table(("", "network", "baseline"), rows))
+    if found.parts:
+        out.print(_groups("" if "rmse" in found.metrics else "class", found.parts[:MOST_PARTS]))
+        if len(found.parts) > MOST_PARTS:
+            out.print(f"... and {len(found.parts) - MOST_PARTS} more, which --json shows")
     if found.by is not None:
-        names = list(found.metrics)[:5]
-        groups = [
-            (group.value, f"{group.num_examples:,}", *(console.number(group.metrics[name]) for name in names))
-            for group in found.groups
-        ]
-        out.print(console.table((found.by, "examples", *names), groups))
+        out.print(_groups(found.by, found.groups))
+
+
+def _groups(title: str, groups: Sequence[Group]) -> Table:
+    names = list(groups[0].metrics)[:5] if groups else []
+    rows = [
+        (group.value, f"{group.num_examples:,}", *(console.number(group.metrics[name]) for name in names))
+        for group in groups
+    ]
+    return console.table((title, "examples", *names), rows)

@@ -12,7 +12,7 @@ from types import FrameType
 import typer
 
 from nettool.errors import ConfigError, NettoolError
-from nettool_cli import check, doctor, evaluate, init, predict, runs, schema, train
+from nettool_cli import check, doctor, evaluate, generate, init, predict, runs, schema, train
 
 app = typer.Typer(
     name="nettool",
@@ -27,6 +27,7 @@ app.command("check")(check.check)
 app.command("train")(train.train)
 app.command("eval")(evaluate.evaluate)
 app.command("predict")(predict.predict)
+app.command("generate")(generate.generate)
 app.add_typer(runs.app, name="runs")
 app.command("schema")(schema.schema)
 app.command("doctor")(doctor.doctor)

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from nettool.config.data import DataSpec
 from nettool.config.experiment import Experiment
 from nettool.config.hints import nearest
-from nettool.config.layers import CUSTOM_LAYERS, LAYERS, BatchNorm, CustomLayer, Dense, Repeat, Residual
+from nettool.config.layers import CONTAINERS, CUSTOM_LAYERS, LAYERS, BatchNorm, CustomLayer, Dense, Repeat, Residual
 from nettool.config.losses import BinaryCrossEntropy, CrossEntropy
 from nettool.errors import ConfigPath, Mistake
 
@@ -66,7 +66,7 @@ def _order_of_layers(layers: Any, path: ConfigPath) -> Iterator[Mistake]:
         elif name == "output" and index < len(names) - 1:
             yield Mistake((*path, index + 1), f"stands after output (layers.{index}); output comes last. Move it up.")
             return
-        if name in ("repeat", "residual"):
+        if name in CONTAINERS:
             yield from _order_of_layers(layers[index].get("layers"), (*here, "layers"))
     if not inside and known and "output" not in names:
         yield Mistake(path, "the list ends without an output. Add `- output` as its last item.")
@@ -106,6 +106,32 @@ def _loss(experiment: Experiment) -> Iterator[Mistake]:
     if isinstance(loss, BinaryCrossEntropy) and loss.class_weights and len(targets) > 1:
         text = f"class weights are for one target, but there are {len(targets)}. Remove them."
         yield Mistake(("loss", "class_weights"), text)
+
+
+def _target(experiment: Experiment) -> Iterator[Mistake]:
+    data = experiment.data
+    if (
+        not data.target
+        and data.is_table
+        and data.image is None
+        and not (data.path or data.train or "").endswith(".npz")
+    ):
+        yield Mistake(("data", "target"), "is required: the column to predict.")
+    if data.window is not None and (data.text is not None or data.image is not None):
+        other = "text" if data.text is not None else "image"
+        yield Mistake(("data", "window"), f"a series is made of numbers and categories. Remove `{other}`, or this.")
+    if data.augment is not None and (data.is_stream or data.window is not None):
+        yield Mistake(("data", "augment"), "only images can be augmented. Remove it.")
+
+
+def _next(experiment: Experiment) -> Iterator[Mistake]:
+    if not experiment.data.is_stream:
+        return
+    loss = experiment.loss
+    if not isinstance(loss, CrossEntropy):
+        yield Mistake(("loss",), f"{loss.name} cannot predict the next token, one of many. Use cross_entropy.")
+    elif loss.class_weights:
+        yield Mistake(("loss", "class_weights"), "are for classes, not for the tokens of a text. Remove them.")
 
 
 def _batches(experiment: Experiment) -> Iterator[Mistake]:
@@ -151,6 +177,8 @@ _CHECKS: tuple[tuple[Callable[[Experiment], Iterable[Mistake]], Set[str]], ...] 
     (_metrics, {"metrics", "loss"}),
     (_monitor, {"early_stopping", "metrics", "loss", "data"}),
     (_loss, {"loss", "data"}),
+    (_target, {"data"}),
+    (_next, {"loss", "data"}),
     (_batches, {"batch_size", "layers"}),
     (_custom_layers, {"layers"}),
 )

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from nettool.config.inputs import AugmentSpec, ImageSpec, TextSpec, WindowSpec
 from nettool.config.spec import Spec
 
-ColumnKind = Literal["number", "category", "boolean", "date", "ignore"]
+ColumnKind = Literal["number", "category", "boolean", "date", "text", "image", "ignore"]
 Scale = Literal["standard", "minmax", "none"]
 SplitName = Literal["train", "validation", "test"]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+TABLE_ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".pq", ".npz")
+COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")
+NEXT = ("next",)
+"""The target of a text: at every step the token after it."""
 
 
 class SplitSpec(Spec):
@@ -48,19 +56,22 @@ class DataSpec(Spec):
     """Where the examples come from and how their columns are read."""
 
     path: str | None = None
-    """A table to be split: csv or tsv (also .gz, .bz2, .zst), jsonl, parquet or npz. Relative to this file."""
+    """What is to be split: a table (csv or tsv, also .gz, .bz2, .zst; jsonl, parquet or npz), a folder with a folder of
+    images for each class, a folder with MNIST's four files, or a text. Relative to this file."""
     train: str | None = None
-    """The training table, where the splits come as files of their own."""
+    """The training data, where the splits come as files or folders of their own."""
     validation: str | None = None
-    """The validation table. Without it, `split.validation` of the training table is used."""
+    """The validation data. Without it, `split.validation` of the training data is used."""
     test: str | None = None
-    """The test table, read by `nettool eval` alone."""
-    target: Annotated[tuple[str, ...], Field(min_length=1)]
-    """The column to predict. Several are several numbers, or several yes/no labels."""
+    """The test data, read by `nettool eval` alone."""
+    target: Annotated[tuple[str, ...], Field(min_length=1)] = ()
+    """The column to predict. Several are several numbers, or several yes/no labels. `next` for a text: the next
+    character, byte or word. Folders of images and arrays have one by default: their class, or `y`."""
     features: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """The columns to predict it from. Default: all others."""
     columns: dict[str, ColumnKind] = {}
-    """The kind of a column where the inferred one is wrong: number, category, boolean, date or ignore."""
+    """The kind of a column where the inferred one is wrong: number, category, boolean, date, text (read as tokens, see
+    `data.text`), image (a path, relative to the table) or ignore."""
     scale: Scale = "standard"
     """How number columns are scaled, by what the training split shows: standard (mean 0, deviation 1), minmax
     (0 to 1) or none."""
@@ -70,7 +81,39 @@ class DataSpec(Spec):
     """Use only so many training examples (a whole number), or this fraction of them (a decimal up to 1.0).
     Validation and test stay as they are, so that results compare."""
     split: SplitSpec = SplitSpec()
-    """How one table becomes three."""
+    """How one table becomes three. A text and a table with a `window` are cut in time order."""
+    image: ImageSpec | None = None
+    """How images become numbers. Default: every setting at its own default."""
+    augment: AugmentSpec | None = None
+    """Random changes to the training images."""
+    text: TextSpec | None = None
+    """How text becomes tokens."""
+    window: WindowSpec | None = None
+    """Makes the table a series: each example is a stretch of rows, and the target lies behind it."""
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """The files and folders that it names, by their keys."""
+        named = {"path": self.path, "train": self.train, "validation": self.validation, "test": self.test}
+        return {key: Path(path) for key, path in named.items() if path is not None}
+
+    @property
+    def is_table(self) -> bool:
+        """Whether its file is a table, by its name; else it is a folder, a text or an IDX file."""
+        name = (self.path or self.train or "").lower()
+        for ending in COMPRESSIONS:
+            name = name.removesuffix(ending)
+        return name.endswith(TABLE_ENDINGS)
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether it is one long text, of which every next token is to be predicted."""
+        return self.target == NEXT and not self.is_table
+
+    @property
+    def text_settings(self) -> TextSpec:
+        """How text becomes tokens, where the config says nothing of it by default."""
+        return self.text or TextSpec()
 
     @model_validator(mode="after")
     def _names_make_sense(self) -> Self:
@@ -79,7 +122,7 @@ class DataSpec(Spec):
         if self.path is not None and (self.validation or self.test):
             raise ValueError("`path` is one table to be split; beside `validation` or `test`, call it `train`")
         for name in self.target:
-            if self.features is not None and name in self.features:
+            if self.window is None and self.features is not None and name in self.features:
                 raise ValueError(f'"{name}" is the target and a feature; the network would only have to copy it')
             if name == self.weights:
                 raise ValueError(f'"{name}" is the target and the weights; it can only be one')

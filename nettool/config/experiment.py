@@ -7,7 +7,8 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field
 
 from nettool.config.data import DataSpec
-from nettool.config.layers import Activation, DropoutRate, Init, LayerSpec
+from nettool.config.layer_types import Activation, DropoutRate, Init
+from nettool.config.layers import LayerSpec
 from nettool.config.losses import Classification, LossSpec
 from nettool.config.optimization import Adam, Constant, EarlyStopping, OptimizerSpec, ScheduleSpec
 from nettool.config.runtime import Checkpoint, Runtime
@@ -15,10 +16,11 @@ from nettool.config.spec import Spec
 
 ClassificationMetric = Literal[
     "accuracy", "balanced_accuracy", "precision", "recall", "f1", "log_loss", "brier",
-    "auroc", "average_precision", "calibration_error",
+    "auroc", "average_precision", "calibration_error", "top_5_accuracy",
 ]  # fmt: skip
 RegressionMetric = Literal["mse", "rmse", "mae", "r2", "median_absolute_error"]
-Metric = Literal[ClassificationMetric, RegressionMetric]
+NextMetric = Literal["bits_per_character", "perplexity", "accuracy", "top_5_accuracy"]
+Metric = Literal[ClassificationMetric, RegressionMetric, NextMetric]
 
 
 class Experiment(Spec):
@@ -53,7 +55,8 @@ class Experiment(Spec):
     early_stopping: EarlyStopping | None = None
     """Ends training when it no longer helps. Default: off. The best weights are kept either way."""
     metrics: tuple[Metric, ...] | None = None
-    """What is measured on the validation split after every epoch. Default: accuracy, or rmse, mae and r2."""
+    """What is measured on the validation split after every epoch. Default: accuracy; rmse, mae and r2; or, for
+    the next token, bits_per_character and accuracy."""
     runtime: Runtime = Runtime()
     """Device and threads."""
     checkpoint: Checkpoint = Checkpoint()
@@ -69,9 +72,13 @@ class Experiment(Spec):
         """The metrics asked for, or those that suit the task."""
         if self.metrics is not None:
             return self.metrics
+        if self.data.is_stream:
+            return ("bits_per_character", "accuracy")
         return ("accuracy",) if self.classifies else ("rmse", "mae", "r2")
 
     @property
     def possible_metrics(self) -> tuple[Metric, ...]:
         """Every metric of the task."""
+        if self.data.is_stream:
+            return get_args(NextMetric)
         return get_args(ClassificationMetric if self.classifies else RegressionMetric)

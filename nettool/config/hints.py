@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from nettool.config.layers import LAYERS, Activation
+from nettool.config.layer_types import Activation
+from nettool.config.layers import LAYERS
 from nettool.config.schema import NAMED_SECTIONS, SECTIONS
 from nettool.config.yaml import resolve_scalar
 from nettool.errors import ConfigPath

@@ -6,34 +6,20 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Discriminator, Field, Tag
 
+from nettool.config.convolutions import AvgPool, Conv1d, Conv2d, Flatten, GlobalAvgPool, MaxPool, Reshape
+from nettool.config.layer_types import Activation, Bias, DropoutRate, Epsilon, Init, Product, Units, Weights
+from nettool.config.sequences import GRU, LSTM, RNN, Attention, Embedding, Positional, Transformer
 from nettool.config.spec import Spec
 
-Activation = Literal["relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid", "softplus", "linear"]
-Norm = Literal["batch_norm", "layer_norm"]
-Init = Literal["he", "xavier", "lecun", "normal", "zeros"]
-DropoutRate = Annotated[float, Field(ge=0, lt=1)]
-Epsilon = Annotated[float, Field(gt=0)]
-Bias = bool | float | tuple[float, ...]
-Row = Annotated[tuple[float, ...], Field(min_length=1)]
-Weights = Annotated[tuple[Row, ...], Field(min_length=1)] | Row
 
-
-class Dense(Spec):
-    """A fully connected layer: product and bias, then norm, activation and dropout, in that order."""
+class Dense(Product):
+    """A fully connected layer: product and bias, then norm, activation and dropout. On a sequence: at each step."""
 
     main: ClassVar[str | None] = "units"
 
     layer: Literal["dense"] = "dense"
-    units: Annotated[int, Field(ge=1, le=1_000_000)]
+    units: Units
     """Number of neurons."""
-    norm: Norm | None = None
-    """batch_norm or layer_norm between the product and the activation."""
-    activation: Activation | None = None
-    """Default: the network's `activation`."""
-    dropout: DropoutRate | None = None
-    """Share of the outputs that is dropped in training. Default: the network's `dropout`."""
-    init: Init | None = None
-    """How the weights start. Default: the network's `init`, else what suits the activation."""
     bias: Bias = True
     """true, false for none, or the numbers: one for all units or one for each."""
     weights: Weights | None = None
@@ -41,7 +27,7 @@ class Dense(Spec):
 
 
 class ActivationLayer(Spec):
-    """An activation of its own. Right after a dense layer (and its norm) it replaces that layer's default."""
+    """An activation of its own. Right after a dense layer or convolution (and its norm) it replaces their default."""
 
     main: ClassVar[str | None] = "function"
 
@@ -61,7 +47,7 @@ class Dropout(Spec):
 
 
 class BatchNorm(Spec):
-    """Batch normalisation (Ioffe and Szegedy 2015): each feature to mean 0, deviation 1 over the batch."""
+    """Batch normalisation (Ioffe and Szegedy 2015): each feature or channel to mean 0, deviation 1 over the batch."""
 
     layer: Literal["batch_norm"] = "batch_norm"
     momentum: Annotated[float, Field(gt=0, le=1)] = 0.1
@@ -71,7 +57,7 @@ class BatchNorm(Spec):
 
 
 class LayerNorm(Spec):
-    """Layer normalisation (Ba et al. 2016): each example to mean 0, deviation 1 over its features."""
+    """Layer normalisation (Ba et al. 2016): each example, or each of its steps, to mean 0, deviation 1."""
 
     layer: Literal["layer_norm"] = "layer_norm"
     epsilon: Epsilon = 1e-5
@@ -95,7 +81,7 @@ class Residual(Spec):
     layers: Annotated[tuple[LayerSpec, ...], Field(min_length=1)]
     """The layers on the long way; same shape in and out, unless `projection` is asked for."""
     projection: bool = False
-    """true puts a linear map on the shortcut, so that the shapes may differ."""
+    """true puts a linear map on the shortcut, so that the shapes may differ; for images a 1 x 1 convolution."""
 
 
 class Output(Spec):
@@ -129,6 +115,20 @@ LayerSpec = Annotated[
     | Annotated[Dropout, Tag("dropout")]
     | Annotated[BatchNorm, Tag("batch_norm")]
     | Annotated[LayerNorm, Tag("layer_norm")]
+    | Annotated[Conv1d, Tag("conv1d")]
+    | Annotated[Conv2d, Tag("conv2d")]
+    | Annotated[MaxPool, Tag("max_pool")]
+    | Annotated[AvgPool, Tag("avg_pool")]
+    | Annotated[GlobalAvgPool, Tag("global_avg_pool")]
+    | Annotated[Flatten, Tag("flatten")]
+    | Annotated[Reshape, Tag("reshape")]
+    | Annotated[Embedding, Tag("embedding")]
+    | Annotated[Positional, Tag("positional")]
+    | Annotated[RNN, Tag("rnn")]
+    | Annotated[GRU, Tag("gru")]
+    | Annotated[LSTM, Tag("lstm")]
+    | Annotated[Attention, Tag("attention")]
+    | Annotated[Transformer, Tag("transformer")]
     | Annotated[Repeat, Tag("repeat")]
     | Annotated[Residual, Tag("residual")]
     | Annotated[Output, Tag("output")]
@@ -142,6 +142,9 @@ LAYERS: dict[str, type[Spec]] = {
     if get_args(member)[0] is not CustomLayer
 }
 """Every layer that YAML may name, by its name."""
+
+CONTAINERS = ("repeat", "residual")
+"""Those that hold layers of their own; the `layers` of a recurrent layer are a number."""
 
 Repeat.model_rebuild()
 Residual.model_rebuild()

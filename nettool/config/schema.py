@@ -14,7 +14,8 @@ from typing import Any, get_args
 
 from nettool.config.data import DataSpec, SplitSpec
 from nettool.config.experiment import Experiment
-from nettool.config.layers import LAYERS
+from nettool.config.inputs import AugmentSpec, ImageSpec, TextSpec, WindowSpec
+from nettool.config.layers import CONTAINERS, LAYERS
 from nettool.config.losses import LossSpec
 from nettool.config.optimization import EarlyStopping, OptimizerSpec, ScheduleSpec
 from nettool.config.runtime import Checkpoint, Runtime
@@ -40,6 +41,10 @@ SECTIONS: dict[ConfigPath, type[Spec]] = {
     (): Experiment,
     ("data",): DataSpec,
     ("data", "split"): SplitSpec,
+    ("data", "image"): ImageSpec,
+    ("data", "augment"): AugmentSpec,
+    ("data", "text"): TextSpec,
+    ("data", "window"): WindowSpec,
     ("early_stopping",): EarlyStopping,
     ("runtime",): Runtime,
     ("checkpoint",): Checkpoint,
@@ -167,7 +172,7 @@ def _layer_items() -> list[_Json]:
     items: list[_Json] = [{"enum": alone}]
     for name, spec in LAYERS.items():
         settings = _settings(spec)
-        if "layers" in settings["properties"]:
+        if name in CONTAINERS:
             described = {"description": field_docs(spec)["layers"], "$ref": "#/$defs/layers"}
             settings["properties"]["layers"] = described
         forms = [settings]
@@ -187,7 +192,9 @@ def _data() -> _Json:
     split = _settings(SplitSpec)
     fractions = {"type": "array", "items": {"type": "number"}, "minItems": 3, "maxItems": 3}
     schema["properties"]["split"] = {"description": field_docs(DataSpec)["split"], "anyOf": [split, fractions]}
-    schema.pop("required")  # a base may hold the rest
+    for key, spec in (("image", ImageSpec), ("augment", AugmentSpec), ("text", TextSpec), ("window", WindowSpec)):
+        forms: list[_Json] = [_settings(spec), {"type": "null"}, *([{"type": "integer"}] if spec.main else [])]
+        schema["properties"][key] = {"description": field_docs(DataSpec)[key], "anyOf": forms}
     return schema
 
 

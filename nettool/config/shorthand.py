@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from nettool.config.hints import unknown_layer
-from nettool.config.layers import CUSTOM_LAYERS, LAYERS
+from nettool.config.layers import CONTAINERS, CUSTOM_LAYERS, LAYERS
 from nettool.config.schema import NAMED_SECTIONS
 from nettool.config.yaml import Node
 from nettool.errors import ConfigPath, Mistake
@@ -105,6 +105,9 @@ def _data(node: Node, path: ConfigPath, mistakes: list[Mistake]) -> Node:
     elif split and not isinstance(split.value, dict):
         text = "is three fractions, for training, validation and test: `split: [0.7, 0.15, 0.15]`."
         _add(mistakes, (*path, "split"), text, split)
+    window = entries.get("window")
+    if window and _scalar(window) and window.value is not None:
+        entries["window"] = replace(window, value={"length": replace(window, key_place=None)})
     return replace(node, value=entries)
 
 
@@ -187,7 +190,7 @@ def _custom(layer: Node) -> Node:
 
 def _inner_layers(node: Node, path: ConfigPath, mistakes: list[Mistake]) -> Node:
     assert isinstance(node.value, dict)
-    if "layers" not in node.value:
+    if "layers" not in node.value or node.value["layer"].value not in CONTAINERS:
         return node
     inner = _layers(node.value["layers"], (*path, "layers"), mistakes)
     return replace(node, value={**node.value, "layers": inner})

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from nettool.config.experiment import Experiment
-from nettool.config.layers import LAYERS
+from nettool.config.layers import CONTAINERS, LAYERS
 from nettool.config.yaml import resolve_scalar
 
 
@@ -24,6 +24,8 @@ def to_plain(experiment: Experiment) -> dict[str, Any]:
         if isinstance(section, dict) and "name" in section:
             first = {setting: section.pop(setting) for setting in ("name", "lr") if setting in section}
             plain[key] = {**first, **section}
+    if not plain["data"]["target"]:
+        del plain["data"]["target"]
     plain["layers"] = [_layer(layer) for layer in plain["layers"]]
     return plain
 
@@ -36,7 +38,7 @@ def dump(value: Any) -> str:
 def _layer(layer: dict[str, Any]) -> Any:
     name = layer.pop("layer")
     settings = layer if name in LAYERS else layer["settings"]
-    if name in LAYERS and "layers" in settings:
+    if name in CONTAINERS:
         settings["layers"] = [_layer(inner) for inner in settings["layers"]]
     return {name: settings} if settings else name
 

@@ -1,4 +1,4 @@
-"""What the data folder hands on: encoded splits, fitted encoders, and both together."""
+"""What the data folder hands on: fitted encoders, and all that training needs."""
 
 from __future__ import annotations
 
@@ -6,29 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from nettool.config.data import SplitName
 from nettool.config.signature import Signature
 from nettool.data.columns import Column
-from nettool.data.encoders import TableEncoder
+from nettool.data.examples import Split
+from nettool.data.inputs import FeatureEncoder, encoder_from_json
 from nettool.data.targets import TargetEncoder, target_from_json, target_to_json
 from nettool.errors import RunError
-
-
-@dataclass(frozen=True)
-class Split:
-    """Encoded examples, in the order of the source.
-
-    features: float32 [n, width]. target: int64 [n] (classes) or float32 [n, k]; None where it was not asked for.
-    weights: float32 [n], or None without a weights column. rows: int64 [n], the example's row in its source, from 0.
-    """
-
-    features: NDArray[np.float32]
-    target: NDArray[Any] | None
-    weights: NDArray[np.float32] | None
-    rows: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -38,19 +22,19 @@ class Encoders:
     columns: those that play a part, with the kind that they are read as.
     """
 
-    features: TableEncoder
+    features: FeatureEncoder
     target: TargetEncoder
     columns: tuple[Column, ...]
 
     @property
     def signature(self) -> Signature:
         """The width of an example, and what is to be predicted."""
-        return Signature(self.features.numbers, self.features.embedded, self.target.target)
+        return Signature(self.features.example, self.target.target)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, exact."""
         return {
-            "features": self.features.to_json(),
+            "features": {"kind": self.features.kind, **self.features.to_json()},
             "target": target_to_json(self.target),
             "columns": [{"name": c.name, "kind": c.kind, "role": c.role} for c in self.columns],
         }
@@ -60,7 +44,7 @@ class Encoders:
         """The encoders that `to_json` wrote. Raises RunError when something else wrote it."""
         try:
             return cls(
-                TableEncoder.from_json(data["features"]),
+                encoder_from_json(data["features"]),
                 target_from_json(data["target"]),
                 tuple(Column(column["name"], column["kind"], column["role"]) for column in data["columns"]),
             )
@@ -69,7 +53,7 @@ class Encoders:
 
 
 @dataclass(frozen=True)
-class TableData:
+class TrainingData:
     """What training needs of a table. splits: train, and validation where there is one; never the test.
 
     sizes: examples of each split, the test's too where it comes from the same table. columns: all of the table. notes:
@@ -82,11 +66,6 @@ class TableData:
     columns: tuple[Column, ...]
     notes: tuple[str, ...]
     fingerprint: dict[str, dict[str, Any]]
-
-    @property
-    def encoder(self) -> TableEncoder:
-        """Of the features."""
-        return self.encoders.features
 
     @property
     def target(self) -> TargetEncoder:

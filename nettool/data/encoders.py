@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 
 from nettool.config.data import Scale
+from nettool.config.signature import TableExample
 from nettool.data.columns import Column, used
 from nettool.data.features import (
     CategoryColumn,
@@ -29,6 +30,7 @@ BLOCK = 8192
 class TableEncoder:
     """All feature columns of a table. Columns of numbers come first, embedded categories last."""
 
+    kind: ClassVar[str] = "table"
     columns: tuple[FeatureColumn, ...]
 
     @classmethod
@@ -52,9 +54,9 @@ class TableEncoder:
         return tuple(c.num_codes for c in self.columns if isinstance(c, CategoryColumn) and c.embedded)
 
     @property
-    def numbers(self) -> int:
-        """Encoded columns that hold numbers."""
-        return len(self.feature_names) - len(self.embedded)
+    def example(self) -> TableExample:
+        """What an encoded row looks like."""
+        return TableExample(len(self.feature_names) - len(self.embedded), self.embedded)
 
     def encode(self, table: pa.Table, rows: Rows | None = None) -> Matrix:
         """Encode rows of a conformed table, in ascending order (all by default): float32 [n, width]."""
@@ -83,11 +85,11 @@ class TableEncoder:
             }
         )
 
-    def to_json(self) -> list[dict[str, Any]]:
+    def to_json(self) -> dict[str, Any]:
         """Plain JSON, exact."""
-        return [column_to_json(column) for column in self.columns]
+        return {"columns": [column_to_json(column) for column in self.columns]}
 
     @classmethod
-    def from_json(cls, data: list[dict[str, Any]]) -> TableEncoder:
+    def from_json(cls, data: dict[str, Any]) -> TableEncoder:
         """The encoder that `to_json` wrote."""
-        return cls(tuple(column_from_json(column) for column in data))
+        return cls(tuple(column_from_json(column) for column in data["columns"]))

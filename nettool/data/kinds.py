@@ -45,6 +45,7 @@ def as_kind(column: pa.ChunkedArray, kind: ColumnKind, name: str, source: str) -
     """The column in the type of its kind; a DataError names the first row whose value has no such meaning."""
     converters: dict[ColumnKind, Callable[[pa.ChunkedArray, str, str], Any]] = {
         "number": _as_number, "boolean": _as_boolean, "date": _as_date, "category": _as_category,
+        "text": _as_text, "image": _as_number,  # what is left of an image in a table is a hash
     }  # fmt: skip
     converted = converters[kind](column, name, source)
     return converted if isinstance(converted, pa.ChunkedArray) else pa.chunked_array([converted])
@@ -163,6 +164,12 @@ def parse_date(text: str) -> datetime | None:
     except ValueError:
         return None
     return instant.astimezone(UTC).replace(tzinfo=None) if instant.tzinfo else instant
+
+
+def _as_text(column: pa.ChunkedArray, name: str, source: str) -> pa.DictionaryArray:
+    if not is_text(column.type) and not pa.types.is_null(column.type):
+        raise DataError(_wrong_type(column, "text", name, source))
+    return _as_category(column, name, source)
 
 
 def _as_category(column: pa.ChunkedArray, name: str, source: str) -> pa.DictionaryArray:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from nettool.config.data import DataSpec, SplitName
 from nettool.data.columns import Column, used
 from nettool.data.features import Rows
+from nettool.data.series import check_lengths, time_parts
 from nettool.data.splits import Fractions, Keys, content_keys, limit_rows, row_keys, split_rows
 from nettool.data.targets import class_codes, class_names
 from nettool.data.values import show
@@ -27,6 +28,10 @@ def partition(table: pa.Table, columns: Sequence[Column], spec: DataSpec, raw: p
     Raises ConfigError when a split would be empty, or lack a class.
     """
     fractions = _fractions(spec)
+    if spec.window is not None:
+        parts = time_parts(table.num_rows, fractions)
+        check_lengths(parts, spec.window)
+        return parts if spec.limit is None else {**parts, "train": _latest(parts["train"], spec)}
     features_and_target = used(columns, "feature", "target")
     keys = content_keys(row_keys(table, features_and_target, spec.split.seed), raw, spec.split.seed)
     groups = _group_keys(table, columns, spec)
@@ -55,6 +60,17 @@ def partition(table: pa.Table, columns: Sequence[Column], spec: DataSpec, raw: p
             text = f"{len(chosen)} training examples are fewer than there are classes. Raise the limit."
             raise ConfigError([Mistake(("data", "limit"), text)])
     return parts
+
+
+def _latest(rows: Rows, spec: DataSpec) -> Rows:
+    """The rows of a series that `data.limit` leaves: the latest, which are nearest to what is to be predicted."""
+    assert spec.window is not None
+    assert spec.limit is not None
+    keep = spec.limit if isinstance(spec.limit, int) else max(1, round(spec.limit * len(rows)))
+    if keep < spec.window.length + spec.window.horizon:
+        text = f"{keep:,} training rows are too few for one example of {spec.window.length:,}. Raise the limit."
+        raise ConfigError([Mistake(("data", "limit"), text)])
+    return rows[-keep:]
 
 
 def _fractions(spec: DataSpec) -> Fractions:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from nettool.data.idx import is_idx
 from nettool.data.streams import COMPRESSIONS, check_expansion
 from nettool.data.values import show
 from nettool.errors import DataError
@@ -64,9 +65,16 @@ def as_written(path: Path, table: pa.Table) -> pa.Table:
 
 def fingerprint(path: Path) -> dict[str, Any]:
     """What tells this file from another: the sha256 of its bytes, and how many they are."""
-    check_file(path)
     with path.open("rb") as file:
         return {"sha256": hashlib.file_digest(file, "sha256").hexdigest(), "bytes": path.stat().st_size}
+
+
+def check_source(path: Path) -> None:
+    """Refuse a file that is not there, is empty, or of a kind that is not read; folders and IDX files are looked at
+    where they are read.
+    """
+    if not path.is_dir() and not is_idx(path):
+        check_file(path)
 
 
 def check_file(path: Path) -> str:
@@ -74,7 +82,7 @@ def check_file(path: Path) -> str:
     if path.is_dir():
         raise DataError(f"{path} is a folder. A table is one file: {READ}.")
     if not path.exists():
-        raise DataError(f"{path}: there is no such file.{_near(path)}")
+        raise no_such_file(path)
     suffixes = [suffix.lower() for suffix in path.suffixes]
     suffix = suffixes[-1] if suffixes else ""
     inner = suffixes[-2] if len(suffixes) > 1 and suffix in COMPRESSIONS else ""
@@ -89,6 +97,11 @@ def check_file(path: Path) -> str:
             return suffix
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}.") from error
+
+
+def no_such_file(path: Path) -> DataError:
+    """What to say of a path where there is nothing."""
+    return DataError(f"{path}: there is no such file.{_near(path)}")
 
 
 def _near(path: Path) -> str:

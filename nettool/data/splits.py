@@ -74,7 +74,7 @@ def _kind_of_type(values: pa.ChunkedArray) -> ColumnKind | None:
 
 def _value_keys(values: pa.ChunkedArray, column: Column) -> Keys:
     name = _text_key(column.name)
-    if column.kind == "category":
+    if column.kind in ("category", "text"):
         known = np.array([_text_key(level) for level in levels(values)] + [_MISSING], np.uint64)
         return _mixed(known ^ name)[codes(values)]
     if column.kind == "date":

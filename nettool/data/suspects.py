@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nettool.config.signature import NumberTarget
-from nettool.data.bundle import TableData
+from nettool.data.bundle import TrainingData
+from nettool.data.encoders import TableEncoder
 from nettool.data.features import UNSEEN, CategoryColumn, FeatureColumn, Matrix
-from nettool.data.targets import ClassEncoder
+from nettool.data.targets import ClassEncoder, NextEncoder, TargetEncoder
 from nettool.data.values import show
 
 BINS = 50
@@ -37,19 +38,22 @@ class Suspect:
     sentence: str
 
 
-def find_suspects(data: TableData) -> tuple[Suspect, ...]:
+def find_suspects(data: TrainingData) -> tuple[Suspect, ...]:
     """Look, in the training split, for features that predict a target almost perfectly on their own.
 
     Numbers are cut into 50 bins of equal counts; categories are taken level by level. A bin says the mean, or the
     commonest class, of its other examples.
     """
-    split = data.splits["train"]
+    split, encoder = data.splits["train"], data.encoders.features
+    if not isinstance(encoder, TableEncoder):
+        return ()
+    assert isinstance(split.features, np.ndarray)
     found = []
     end = 0
-    for column in data.encoder.columns:
+    for column in encoder.columns:
         end += len(column.names)
         bins = _bins(column, split.features[:, end - len(column.names) : end])
-        for name, answers in _answers(data, split.target):
+        for name, answers in _answers(data.target, split.target):
             if isinstance(data.target.target, NumberTarget):
                 suspect = _explained(column.name, name, bins, answers)
             else:
@@ -59,9 +63,9 @@ def find_suspects(data: TableData) -> tuple[Suspect, ...]:
     return tuple(found)
 
 
-def _answers(data: TableData, target: NDArray[Any] | None) -> list[tuple[str, NDArray[Any]]]:
+def _answers(encoder: TargetEncoder, target: Any) -> list[tuple[str, NDArray[Any]]]:
     assert target is not None  # `prepare` always reads it
-    encoder = data.target
+    assert not isinstance(encoder, NextEncoder)
     if isinstance(encoder, ClassEncoder):
         return [(encoder.name, target.reshape(len(target)).astype(np.int64))]
     kind = np.float64 if isinstance(encoder.target, NumberTarget) else np.int64

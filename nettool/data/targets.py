@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from nettool.config.losses import BinaryCrossEntropy, CrossEntropy, LossSpec
-from nettool.config.signature import ClassTarget, LabelTarget, NumberTarget, Target
+from nettool.config.signature import ClassTarget, LabelTarget, NextTarget, NumberTarget, Target
 from nettool.data.arrow import from_numpy, from_texts
 from nettool.data.columns import Column
 from nettool.data.features import Rows
@@ -92,12 +92,16 @@ class LabelEncoder:
 
 @dataclass(frozen=True)
 class NumberEncoder:
-    """One number or several, each standardised by mean and deviation of the training rows: float32 [n, k]."""
+    """One number or several, each standardised by mean and deviation of the training rows: float32 [n, k].
+
+    horizon: rows ahead that are predicted of a series, each row with all its numbers; 1 for a plain table.
+    """
 
     kind: ClassVar[str] = "numbers"
     names: tuple[str, ...]
     means: tuple[float, ...]
     deviations: tuple[float, ...]
+    horizon: int = 1
 
     @classmethod
     def fit(cls, table: pa.Table, columns: Sequence[Column], rows: Rows) -> NumberEncoder:
@@ -113,7 +117,10 @@ class NumberEncoder:
     @property
     def target(self) -> Target:
         """What the model's outputs mean."""
-        return NumberTarget(self.names)
+        if self.horizon == 1:
+            return NumberTarget(self.names)
+        steps = range(1, self.horizon + 1)
+        return NumberTarget(tuple(f"{name}+{step}" for step in steps for name in self.names), self.horizon)
 
     def encode(self, table: pa.Table, rows: Rows, source: str) -> NDArray[Any]:
         """Encode rows of a conformed table."""
@@ -124,11 +131,29 @@ class NumberEncoder:
 
     def decode(self, encoded: NDArray[Any]) -> NDArray[np.float64]:
         """The target's own units, from standardised [n, k]."""
-        units: NDArray[np.float64] = np.asarray(encoded, np.float64) * self.deviations + self.means
+        means, deviations = self.means * self.horizon, self.deviations * self.horizon
+        units: NDArray[np.float64] = np.asarray(encoded, np.float64) * deviations + means
         return units
 
 
-TargetEncoder = ClassEncoder | LabelEncoder | NumberEncoder
+@dataclass(frozen=True)
+class NextEncoder:
+    """The next token of a text: what it is made of is what the features are made of."""
+
+    kind: ClassVar[str] = "next"
+    vocabulary: int
+
+    @property
+    def target(self) -> Target:
+        """What the model's outputs mean."""
+        return NextTarget(self.vocabulary)
+
+    def encode(self, table: pa.Table, rows: Rows, source: str) -> NDArray[Any]:
+        """A table has no next token."""
+        raise DataError(f"{source} is a table, but the network predicts the next token of a text.")
+
+
+TargetEncoder = ClassEncoder | LabelEncoder | NumberEncoder | NextEncoder
 
 
 def fit_target(raw: pa.Table, table: pa.Table, targets: Sequence[Column], rows: Rows, loss: LossSpec) -> TargetEncoder:
@@ -153,7 +178,10 @@ def target_from_json(data: dict[str, Any]) -> TargetEncoder:
         case "labels":
             return LabelEncoder(tuple(data["names"]))
         case "numbers":
-            return NumberEncoder(tuple(data["names"]), tuple(data["means"]), tuple(data["deviations"]))
+            means, deviations = tuple(data["means"]), tuple(data["deviations"])
+            return NumberEncoder(tuple(data["names"]), means, deviations, int(data["horizon"]))
+        case "next":
+            return NextEncoder(int(data["vocabulary"]))
         case kind:
             raise ValueError(f"no such kind of target: {kind}")
 

@@ -17,7 +17,7 @@ class Linear(nn.Linear):
 
 
 class Embedding(nn.Embedding):
-    """torch's Embedding without its first draw."""
+    """torch's Embedding without its first draw. Codes that training never sees are the zero vector."""
 
     def reset_parameters(self) -> None:
         """Leave the memory as it is."""
@@ -26,7 +26,7 @@ class Embedding(nn.Embedding):
 class TableInput(nn.Module):
     """An encoded example to one vector: its numbers, and behind them the embeddings of its category codes.
 
-    input: float [batch, numbers + categories], the last columns holding codes. Returns float [batch, features].
+    input: float [..., numbers + categories], the last columns holding codes. Returns float [..., features].
     Code 0, a level that training never saw, is the zero vector and stays it.
     """
 
@@ -45,10 +45,10 @@ class TableInput(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Look the codes up and lay everything side by side."""
-        codes = x[:, self.numbers :].long()
-        parts = [x[:, : self.numbers]]
-        parts += [embedding(codes[:, index]) for index, embedding in enumerate(self.embeddings)]
-        return torch.cat(parts, dim=1)
+        codes = x[..., self.numbers :].long()
+        parts = [x[..., : self.numbers]]
+        parts += [embedding(codes[..., index]) for index, embedding in enumerate(self.embeddings)]
+        return torch.cat(parts, dim=-1)
 
 
 class Dropout(nn.Module):
@@ -81,18 +81,3 @@ class Dropout(nn.Module):
     def extra_repr(self) -> str:
         """Shown by print(network)."""
         return f"rate={self.rate}"
-
-
-class Residual(nn.Module):
-    """input + layers(input), or projection(input) + layers(input) (He et al. 2016)."""
-
-    def __init__(self, layers: nn.Module, projection: nn.Module | None) -> None:
-        super().__init__()
-        self.layers = layers
-        self.projection = projection
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Both ways, added."""
-        shortcut = x if self.projection is None else self.projection(x)
-        out: Tensor = shortcut + self.layers(x)
-        return out

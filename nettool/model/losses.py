@@ -21,7 +21,7 @@ from nettool.config.losses import (
     MeanAbsoluteError,
     MeanSquaredError,
 )
-from nettool.config.signature import ClassTarget, LabelTarget, NumberTarget, Target
+from nettool.config.signature import ClassTarget, LabelTarget, NextTarget, NumberTarget, Target
 
 Reduction = Literal["mean", "sum", "none"]
 
@@ -114,6 +114,22 @@ class SoftmaxCrossEntropy(Loss):
         )
 
 
+class TokenCrossEntropy(SoftmaxCrossEntropy):
+    """The same at every step of a sequence. logits: float [B, T, C]. target: int64 [B, T]. An example is a step."""
+
+    def mean(self, logits: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
+        """The mean over all steps of all examples."""
+        return super().mean(logits.flatten(0, 1), target.flatten(), weights)
+
+    def sum_and_weight(self, logits: Tensor, target: Tensor, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The sum over all steps, and how many there are."""
+        return super().sum_and_weight(logits.flatten(0, 1), target.flatten(), weights)
+
+    def predictions(self, logits: Tensor) -> Tensor:
+        """Probabilities of each step's next token, [B, T, C]."""
+        return torch.softmax(logits, dim=-1)
+
+
 class SigmoidCrossEntropy(Loss):
     """Sigmoid cross-entropy in nats, mean over outputs. logits: float [B, K]. target: float [B, K], 0 or 1.
 
@@ -186,6 +202,8 @@ def build_loss(spec: LossSpec, target: Target, class_weights: Tensor | None) -> 
     match spec, target:
         case CrossEntropy(), ClassTarget(binary=False):
             return SoftmaxCrossEntropy(class_weights, spec.label_smoothing)
+        case CrossEntropy(), NextTarget():
+            return TokenCrossEntropy(label_smoothing=spec.label_smoothing)
         case BinaryCrossEntropy(), ClassTarget(binary=True) | LabelTarget():
             return SigmoidCrossEntropy(class_weights, spec.label_smoothing)
         case MeanSquaredError(), NumberTarget():

@@ -1,17 +1,40 @@
-"""How much memory training takes, by arithmetic."""
+"""How much memory training takes, by arithmetic, and how many examples are evaluated at a time."""
 
 from __future__ import annotations
 
 from nettool.config.optimization import SGD, Adadelta, Adagrad, Adam, AdamW, OptimizerSpec, RMSprop
-from nettool.model.shapes import NetworkPlan
+from nettool.config.signature import ImageExample, Signature, TableExample
+from nettool.model.plans import NetworkPlan
+
+MOST_EVALUATED = 4096
+"""Examples of a forward pass in evaluation, at most."""
+MOST_NUMBERS = 2**24
+"""Numbers of a layer's output in such a pass, at most."""
 
 
 def training_bytes(plan: NetworkPlan, optimizer: OptimizerSpec, batch_size: int, num_examples: int) -> int:
     """Memory that training takes, about: weights, gradients, optimizer state, a batch, the resident examples."""
     copies = 3 + _optimizer_slots(optimizer)  # weights, best weights, gradients
-    stored = plan.input.features + sum(layer.num_stored for layer in plan.layers)
-    resident = num_examples * (plan.signature.width + plan.signature.target.num_outputs)
-    return 4 * (plan.num_parameters * copies + 2 * batch_size * stored + resident)
+    stored = plan.input.size + sum(layer.num_stored for layer in plan.layers)
+    resident = num_examples * _example_bytes(plan.signature)
+    return 4 * (plan.num_parameters * copies + 2 * batch_size * stored) + resident
+
+
+def evaluation_chunk(plan: NetworkPlan) -> int:
+    """Examples of a forward pass in evaluation. By rule, so that the same split always gives the same bits."""
+    largest = max(layer.num_stored for layer in plan.leaves())
+    return max(1, min(MOST_EVALUATED, MOST_NUMBERS // max(largest, 1)))
+
+
+def _example_bytes(signature: Signature) -> int:
+    """Memory of an example that waits for its turn, its target included."""
+    match signature.example:
+        case TableExample() as example:
+            return 4 * (example.width + signature.target.num_outputs)
+        case ImageExample() as example:
+            return example.channels * example.height * example.width + 8
+        case example:
+            return 2 * example.time + 8
 
 
 def _optimizer_slots(optimizer: OptimizerSpec) -> int:

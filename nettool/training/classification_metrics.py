@@ -111,6 +111,27 @@ def compute_labels(
     return {name: _mean_of_defined([values[name] for values in labels]) for name in names}
 
 
+def by_class(
+    probabilities: Array, target: Array, num_classes: int, weights: Array | None
+) -> list[tuple[int, dict[str, float]]]:
+    """Of each class how many examples have it, and its precision, recall and F1 (NaN where there are none to find)."""
+    outcome = Outcome(probabilities, target.reshape(-1).astype(np.int64), num_classes, weights)
+    counts, sizes = outcome.counts, np.bincount(outcome.actual, minlength=num_classes)
+    return [
+        (
+            int(size),
+            {
+                "precision": hits / predicted if predicted else 0.0,
+                "recall": hits / actual if actual else NAN,
+                "f1": 2 * hits / (actual + predicted) if actual + predicted else NAN,
+            },
+        )
+        for size, hits, actual, predicted in zip(
+            sizes, counts.hits.tolist(), counts.actual.tolist(), counts.predicted.tolist(), strict=True
+        )
+    ]
+
+
 def _accuracy(outcome: Outcome) -> float:
     return outcome.mean(outcome.predicted == outcome.actual)
 
@@ -167,6 +188,15 @@ def _average_precision(outcome: Outcome) -> float:
     return _one_against_rest(outcome, average_precision)
 
 
+def _top_5_accuracy(outcome: Outcome) -> float:
+    """Share of the examples with fewer than five classes more probable than the true one."""
+    if outcome.num_classes <= 5:
+        return 1.0
+    rows = np.arange(len(outcome.actual))
+    true = outcome.probabilities[rows, outcome.actual][:, None]
+    return outcome.mean((outcome.probabilities > true).sum(axis=1) < 5)
+
+
 def _one_against_rest(outcome: Outcome, metric: Callable[[Array, Array, Array | None], float]) -> float:
     if outcome.num_classes == 2:
         return metric(outcome.positive, outcome.actual, outcome.weights)
@@ -202,4 +232,5 @@ _METRICS: Mapping[str, Callable[[Outcome], float]] = {
     "auroc": _auroc,
     "average_precision": _average_precision,
     "calibration_error": _calibration_error,
+    "top_5_accuracy": _top_5_accuracy,
 }

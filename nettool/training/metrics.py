@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from nettool.config.signature import ClassTarget, LabelTarget, NumberTarget, Target
+from nettool.config.experiment import NextMetric
+from nettool.config.signature import ClassTarget, LabelTarget, NextTarget, NumberTarget, Target
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-Task = Literal["classification", "regression"]
+Task = Literal["classification", "regression", "next"]
 Mode = Literal["min", "max"]
 """Whether a smaller or a larger number is the better one."""
 
@@ -40,23 +41,36 @@ METRICS: Mapping[str, Metric] = {
     "auroc": Metric("classification", "max"),
     "average_precision": Metric("classification", "max"),
     "calibration_error": Metric("classification", "min"),
+    "top_5_accuracy": Metric("classification", "max"),
     "mse": Metric("regression", "min"),
     "rmse": Metric("regression", "min"),
     "mae": Metric("regression", "min"),
     "r2": Metric("regression", "max"),
     "median_absolute_error": Metric("regression", "min"),
+    "bits_per_character": Metric("next", "min"),
+    "perplexity": Metric("next", "min"),
 }
 """Every metric by its name in a config."""
 
 
 def task_of(target: Target) -> Task:
     """What predicting this target is called."""
-    return "regression" if isinstance(target, NumberTarget) else "classification"
+    match target:
+        case NumberTarget():
+            return "regression"
+        case NextTarget():
+            return "next"
+        case _:
+            return "classification"
 
 
 def all_metrics(target: Target) -> tuple[str, ...]:
-    """Everything that can be measured of this target, in the registry's order."""
-    return tuple(name for name, metric in METRICS.items() if metric.task == task_of(target))
+    """Everything that says something about this target, in the registry's order."""
+    if isinstance(target, NextTarget):
+        return get_args(NextMetric)
+    few = not isinstance(target, ClassTarget) or len(target.classes) <= 5  # of which any are the top five
+    names = [name for name, metric in METRICS.items() if metric.task == task_of(target)]
+    return tuple(name for name in names if not (few and name == "top_5_accuracy"))
 
 
 def compute_metrics(
@@ -97,6 +111,8 @@ def compute_metrics(
                 return regression_metrics.compute(names, predicted, true, counts)
             case LabelTarget():
                 return classification_metrics.compute_labels(names, predicted, true, counts)
+            case NextTarget():
+                raise ValueError("tokens are counted chunk by chunk, see token_metrics")
             case ClassTarget():
                 num_classes = len(signature_target.classes)
                 return classification_metrics.compute(names, predicted, true, num_classes, counts)

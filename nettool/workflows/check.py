@@ -8,13 +8,15 @@ import numpy as np
 
 from nettool.config.data import SplitName
 from nettool.config.load import Loaded
-from nettool.data.bundle import TableData
+from nettool.data.bundle import TrainingData
 from nettool.data.columns import Column
 from nettool.data.prepare import prepare
 from nettool.data.targets import ClassEncoder
 from nettool.model.class_weights import class_weights_from
 from nettool.model.memory import training_bytes
-from nettool.model.shapes import NetworkPlan, linear_warning, plan_network
+from nettool.model.plans import NetworkPlan
+from nettool.model.shapes import plan_network
+from nettool.model.verdicts import linear_warning
 
 FIRST_ROWS = 10_000
 """Rows that are read to know the widths, where the whole data is not asked for."""
@@ -25,7 +27,7 @@ class Checked:
     """A config that makes sense, with the data it was held against."""
 
     loaded: Loaded
-    data: TableData
+    data: TrainingData
     plan: NetworkPlan
     batch_size: int
     notes: tuple[str, ...]
@@ -33,7 +35,7 @@ class Checked:
     @property
     def training_bytes(self) -> int:
         """Memory that training takes, about, beside Python and torch themselves."""
-        num_examples = sum(len(split.features) for split in self.data.splits.values())
+        num_examples = sum(len(split) for split in self.data.splits.values())
         return training_bytes(self.plan, self.loaded.experiment.optimizer, self.batch_size, num_examples)
 
 
@@ -45,14 +47,14 @@ def summarise(column: Column) -> str:
     return f"{column.num_distinct} levels: {examples}" if column.kind == "category" else examples
 
 
-def class_shares(data: TableData) -> dict[str, dict[SplitName, float]]:
+def class_shares(data: TrainingData) -> dict[str, dict[SplitName, float]]:
     """For each class its share of each split; empty where no single class is predicted."""
     encoder = data.target
     if not isinstance(encoder, ClassEncoder):
         return {}
     shares: dict[str, dict[SplitName, float]] = {name: {} for name in encoder.classes}
     for split_name, split in data.splits.items():
-        assert split.target is not None
+        assert isinstance(split.target, np.ndarray)
         counts = np.bincount(split.target.reshape(-1).astype(np.int64), minlength=len(encoder.classes))
         for name, count in zip(encoder.classes, counts, strict=True):
             shares[name][split_name] = count / len(split.target)
@@ -68,7 +70,7 @@ def check_config(loaded: Loaded, all_rows: bool) -> Checked:
         if isinstance(data.target, ClassEncoder):
             classes = data.target.classes
             class_weights_from(experiment.loss, classes, [1.0] * len(classes))
-    num_examples = len(data.splits["train"].features)
+    num_examples = len(data.splits["train"])
     batch_size = num_examples if experiment.batch_size == "full" else min(experiment.batch_size, num_examples)
     warning = linear_warning(plan)
     notes = (*data.notes, *([warning] if warning else []))

@@ -10,29 +10,24 @@ import numpy as np
 import pyarrow as pa
 
 from nettool.config.data import DataSpec, SplitName
-from nettool.data.bundle import Split
 from nettool.data.dataset import Dataset
-from nettool.data.prepare import encode_table, load_split, split_table
-from nettool.data.sources import fingerprint, read_table
+from nettool.data.encode import encode_file, load_split, split_table
+from nettool.data.examples import Split
+from nettool.data.reading import fingerprint_of, resolve
+from nettool.data.sources import read_table
 from nettool.errors import DataError, UsageError
-from nettool.training.evaluation import forward
 from nettool.training.metrics import all_metrics
 from nettool.workflows import machine
+from nettool.workflows.breakdown import Group, parts_of
 from nettool.workflows.trained import Trained, baseline_metrics
 
 
 @dataclass(frozen=True)
-class Group:
-    """The examples of one value of a column."""
-
-    value: str
-    num_examples: int
-    metrics: dict[str, float]
-
-
-@dataclass(frozen=True)
 class Evaluation:
-    """What was measured, on what. loss in the loss's units, metrics in the target's own."""
+    """What was measured, on what. loss in the loss's units, metrics in the target's own.
+
+    groups: each value of the column `by`. parts: each of three classes or more, or each of several numbers.
+    """
 
     source: str
     data: str
@@ -42,6 +37,7 @@ class Evaluation:
     baseline: dict[str, float]
     by: str | None
     groups: tuple[Group, ...]
+    parts: tuple[Group, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -63,31 +59,32 @@ def evaluate(
         raise UsageError("either a split of the run's own data or another file can be evaluated, not both at once.")
     spec = data or trained.experiment.data
     if file is not None:
-        table = read_table(file)
-        encoded = encode_table(table, trained.encoders, needs_target=True, source=str(file))
+        encoded = encode_file(file, trained.encoders, needs_target=True)
+        table = read_table(file) if by else None
         where = str(file)
     else:
+        spec = spec if spec.is_stream else resolve(spec)
         where = split or _default_split(spec)
         _check_unchanged(spec, trained, where)
         encoded = load_split(spec, trained.encoders, where)
         table = split_table(spec, trained.encoders, where) if by else None
-    if not len(encoded.features):
+    if not len(encoded):
         raise DataError(f"there is nothing to evaluate: {where} holds no examples.")
     names = all_metrics(trained.target)
     with machine.threads(trained.threads):
         dataset = Dataset.from_split(encoded, trained.device)
-        evaluator = trained.evaluator(names)
-        loss, metrics = evaluator(trained.network, dataset)
+        measured = trained.evaluator(names).measure(trained.network, dataset)
         groups = () if by is None or table is None else _by_column(trained, encoded, table, by, names)
     return Evaluation(
         source=str(trained.source),
         data=where,
         num_examples=len(dataset),
-        loss=loss,
-        metrics=metrics,
+        loss=measured.loss,
+        metrics=measured.metrics,
         baseline=baseline_metrics(trained.baseline, trained.encoders, dataset, names),
         by=by,
         groups=groups,
+        parts=parts_of(trained.target, measured, dataset.weights),
         notes=_notes(trained),
     )
 
@@ -108,7 +105,7 @@ def _check_unchanged(spec: DataSpec, trained: Trained, split: SplitName) -> None
     """The same bytes give the same splits; other bytes would let training examples into the test."""
     role = split if getattr(spec, split, None) is not None else "path" if spec.path is not None else "train"
     path = getattr(spec, role)
-    if role in trained.fingerprint and fingerprint(Path(path))["sha256"] != trained.fingerprint[role]["sha256"]:
+    if role in trained.fingerprint and fingerprint_of(Path(path))["sha256"] != trained.fingerprint[role]["sha256"]:
         raise DataError(
             f"{path} is not the file that the run was trained on (its sha256 differs), so its splits are not the "
             f"same either. Bring the old file back with data.{role}=..., or evaluate a new one with --data FILE."
@@ -131,8 +128,5 @@ def _by_column(trained: Trained, encoded: Split, table: pa.Table, by: str, names
 
 
 def _measure(trained: Trained, encoded: Split, members: Any, names: tuple[str, ...]) -> dict[str, float]:
-    weights = None if encoded.weights is None else encoded.weights[members]
-    assert encoded.target is not None
-    part = Split(encoded.features[members], encoded.target[members], weights, encoded.rows[members])
-    dataset = Dataset.from_split(part, trained.device)
-    return trained.evaluator(names).metrics(forward(trained.network, dataset.features), dataset)
+    dataset = Dataset.from_split(encoded.take(members), trained.device)
+    return trained.evaluator(names)(trained.network, dataset)[1]

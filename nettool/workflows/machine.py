@@ -14,7 +14,7 @@ import torch
 
 from nettool.config.runtime import Runtime
 from nettool.errors import ConfigError, Mistake
-from nettool.model.shapes import NetworkPlan
+from nettool.model.plans import NetworkPlan
 
 ONE_THREAD_FLOPS = 20_000_000
 """Up to so many floating point operations a step one thread is faster than two: starting the second costs more."""

@@ -9,10 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
-from nettool.config.signature import ClassTarget, LabelTarget, NumberTarget
+from nettool.config.signature import ClassTarget, LabelTarget, NextTarget, NumberTarget
 from nettool.data.columns import used
-from nettool.data.prepare import encode_table, unseen_levels
+from nettool.data.encode import encode_file, encode_table, unseen_levels
+from nettool.data.examples import Split
+from nettool.data.idx import is_idx
+from nettool.data.image_encoder import ImageEncoder
+from nettool.data.image_files import images_under, is_image
 from nettool.data.sources import as_written, read_table
 from nettool.errors import DataError, UsageError
 from nettool.runs import durable
@@ -27,16 +32,38 @@ FORMATS = (".csv", ".tsv", ".parquet", ".jsonl")
 def predict(trained: Trained, path: Path) -> pa.Table:
     """A file's table with columns appended: the prediction of each target, and for classes the probability of each.
 
-    The file's own columns stay as they are written there. Raises DataError where a feature is missing or a value does
-    not read as what training saw.
+    The file's own columns stay as they are written there. Of images without a table the first column is the path of
+    each, or its number. Raises DataError where a feature is missing or a value does not read as what training saw.
     """
-    table = read_table(path)
-    added = predicted_columns(trained, table, str(path))
+    check_predicts(trained)
+    table, encoded = _read(trained, path)
+    added = _columns(trained, encoded, table.num_rows)
     check_names(added, table.column_names, str(path))
-    written = as_written(path, table)
     for name, column in added.items():
-        written = written.append_column(name, column)
-    return written
+        table = table.append_column(name, column)
+    return table
+
+
+def check_predicts(trained: Trained) -> None:
+    """Raise UsageError for a run that writes text instead of predicting a table."""
+    if isinstance(trained.target, NextTarget):
+        raise UsageError(f"{trained.source} predicts the next token of a text: nettool generate --prompt ...")
+
+
+def _read(trained: Trained, path: Path) -> tuple[pa.Table, Split]:
+    """The table to append to, and its rows encoded."""
+    encoders = trained.encoders
+    if isinstance(encoders.features, ImageEncoder):
+        if path.is_dir() or is_image(path):
+            paths = images_under(path) if path.is_dir() else [path]
+            table = pa.table({encoders.features.name: [str(each) for each in paths]})
+            return table, encode_table(table, encoders, needs_target=False, source=str(path))
+        if is_idx(path) or path.suffix == ".npz":
+            encoded = encode_file(path, encoders, needs_target=False)
+            return pa.table({"number": np.arange(1, len(encoded) + 1)}), encoded
+    table = read_table(path)
+    encoded = encode_table(table, encoders, needs_target=False, source=str(path), folder=path.parent)
+    return as_written(path, table), encoded
 
 
 def notes(trained: Trained, table: pa.Table) -> tuple[str, ...]:
@@ -57,23 +84,40 @@ def check_names(added: Iterable[str], names: Iterable[str], source: str) -> None
 
 def predicted_columns(trained: Trained, table: pa.Table, source: str = "the table") -> dict[str, pa.Array]:
     """The predictions alone, a column each, in the order of the table's rows."""
-    encoded = encode_table(table, trained.encoders, needs_target=False, source=source)
+    check_predicts(trained)
+    return _columns(trained, encode_table(table, trained.encoders, needs_target=False, source=source), table.num_rows)
+
+
+def _columns(trained: Trained, encoded: Split, num_rows: int) -> dict[str, pa.Array]:
+    """A series has a prediction at each row that enough others come before; above them the columns are empty."""
+    if not len(encoded):
+        raise DataError(f"{num_rows:,} rows are too few to predict from: {trained.plan.input} are one example.")
     with machine.threads(trained.threads):
         values = trained.predictions(encoded).numpy()
-    (first, *_) = names = trained.experiment.data.target
+    columns = _named_columns(trained, values)
+    if len(encoded) == num_rows:
+        return columns
+    place = np.full(num_rows, -1)
+    place[encoded.rows] = np.arange(len(encoded))
+    indices = pa.array(place, mask=place < 0)
+    return {name: column.take(indices) for name, column in columns.items()}
+
+
+def _named_columns(trained: Trained, values: NDArray[np.float64]) -> dict[str, pa.Array]:
+    names = tuple(column.name for column in used(trained.encoders.columns, "target"))
     columns: dict[str, pa.Array] = {}
     match trained.target:
         case ClassTarget(classes, binary):
             probabilities = np.concatenate([1 - values, values], axis=1) if binary else values
-            columns[f"predicted_{first}"] = pa.array(classes).take(pa.array(decide(values)))
+            columns[f"predicted_{names[0]}"] = pa.array(classes).take(pa.array(decide(values)))
             for index, name in enumerate(classes):
                 columns[f"probability_{name}"] = pa.array(probabilities[:, index].astype(np.float64))
-        case LabelTarget():
-            for index, name in enumerate(names):
+        case LabelTarget(labels):
+            for index, name in enumerate(labels):
                 columns[f"predicted_{name}"] = pa.array(values[:, index] > 0.5)
                 columns[f"probability_{name}"] = pa.array(values[:, index].astype(np.float64))
-        case NumberTarget():
-            for index, name in enumerate(names):
+        case NumberTarget(names=numbers):
+            for index, name in enumerate(numbers):
                 columns[f"predicted_{name}"] = pa.array(values[:, index])
     return columns
 

@@ -55,7 +55,8 @@ def copy_template(name: str, folder: Path) -> list[Path]:
     sources = [*_with_bases(templates[name].path)]
     for source in list(sources):
         data = load(source).experiment.data
-        sources += [Path(path) for path in (data.path, data.train, data.validation, data.test) if path]
+        for path in data.files.values():
+            sources += sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
     targets = {source: folder / source.relative_to(root.resolve()) for source in dict.fromkeys(sources)}
     for source, target in targets.items():
         if target.exists() and target.read_bytes() != source.read_bytes():

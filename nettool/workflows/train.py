@@ -12,12 +12,13 @@ import torch
 
 from nettool.config.load import Loaded
 from nettool.config.optimization import EarlyStopping
-from nettool.data.bundle import TableData
-from nettool.data.dataset import Batching, Dataset
+from nettool.data.augment import Augmenter
+from nettool.data.bundle import TrainingData
+from nettool.data.dataset import Batching, Dataset, Stretches
 from nettool.errors import DivergedError, InterruptedRun, NettoolError, ResourceError
 from nettool.model.compile import compile_network
 from nettool.model.losses import Loss
-from nettool.model.shapes import NetworkPlan
+from nettool.model.plans import NetworkPlan
 from nettool.runs import directory
 from nettool.runs.directory import RunDirectory
 from nettool.training.loop import Job, fit
@@ -27,6 +28,7 @@ from nettool.training.schedules import build_schedule
 from nettool.training.state import TrainingState
 from nettool.training.step import Step
 from nettool.training.stopping import EarlyStopper, mode_of
+from nettool.training.token_metrics import token_shares
 from nettool.workflows import machine
 from nettool.workflows.check import check_config
 from nettool.workflows.recorder import Recorder
@@ -43,7 +45,7 @@ class Prepared:
     """
 
     loaded: Loaded
-    data: TableData
+    data: TrainingData
     plan: NetworkPlan
     loss: Loss
     baseline: tuple[float, ...]
@@ -114,7 +116,7 @@ def _run(prepared: Prepared, recorder: Recorder, watcher: Watcher, signals: Stop
     state = None
     try:
         with _random_numbers(prepared.loaded.experiment.seed):
-            job, state = _build(prepared)
+            job, state = build_job(prepared)
             try:
                 _follow(job, state, recorder, watcher, signals)
                 ending = _Ending("stopped early" if state.stopped else "finished", state)
@@ -159,23 +161,29 @@ def _follow(job: Job, state: TrainingState, recorder: Recorder, watcher: Watcher
             signals.check(f"epoch {state.epoch + 1}")
 
 
-def _build(prepared: Prepared) -> tuple[Job, TrainingState]:
+def build_job(prepared: Prepared) -> tuple[Job, TrainingState]:
     """The network, its optimizer, its schedule, and the data on the device."""
     experiment, device = prepared.loaded.experiment, prepared.device
     train_split = Dataset.from_split(prepared.data.splits["train"], device)
     validation = prepared.data.splits.get("validation")
     network = compile_network(prepared.plan, experiment.seed, device)
     optimizer = build_optimizer(experiment.optimizer, list(network.parameters()))
-    has_batch_norm = any(isinstance(module, torch.nn.BatchNorm1d) for module in network.modules())
+    augment = experiment.data.augment
     job = Job(
         train=train_split,
         validation=None if validation is None else Dataset.from_split(validation, device),
-        batching=Batching(len(train_split), prepared.batch_size, experiment.seed, skip_single=has_batch_norm),
+        batching=Batching(
+            len(train_split),
+            prepared.batch_size,
+            experiment.seed,
+            skip_single=any(isinstance(module, torch.nn.BatchNorm1d) for module in network.modules()),
+            augment=None if augment is None else Augmenter(augment),
+        ),
         accumulate=experiment.accumulate,
         epochs=experiment.epochs,
         early_stopping=experiment.early_stopping,
         step=Step(network, prepared.loss, optimizer),
-        evaluate=make_evaluator(prepared.loss, prepared.data.encoders, experiment.metric_names),
+        evaluate=make_evaluator(prepared.loss, prepared.data.encoders, experiment.metric_names, prepared.plan),
     )
     schedule = build_schedule(experiment.schedule, experiment.optimizer.lr, job.steps_per_epoch, experiment.epochs)
     return job, TrainingState(network, optimizer, schedule, _stopper(experiment.early_stopping))
@@ -185,9 +193,11 @@ def _stopper(spec: EarlyStopping | None) -> EarlyStopper | None:
     return None if spec is None else EarlyStopper(spec.patience, spec.min_delta, mode_of(spec.monitor))
 
 
-def _baseline(data: TableData) -> tuple[float, ...]:
+def _baseline(data: TrainingData) -> tuple[float, ...]:
     """What the naive model predicts, from the training split."""
     train_split = Dataset.from_split(data.splits["train"], torch.device("cpu"))
+    if isinstance(train_split.target, Stretches):
+        return tuple(token_shares(train_split.target.source, data.signature.target.num_outputs))
     target = decoder(data.encoders)(train_split.target)
     row = baseline_predictions(target, data.signature.target, 1, train_split.weights)
     return tuple(row[0].tolist())

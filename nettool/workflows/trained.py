@@ -16,18 +16,22 @@ from nettool.config.load import PATH_KEYS, load_mapping
 from nettool.config.losses import BinaryCrossEntropy, CrossEntropy
 from nettool.config.signature import ClassTarget, Target
 from nettool.config.write import to_plain
-from nettool.data.bundle import Encoders, Split
-from nettool.data.dataset import Dataset
+from nettool.data.bundle import Encoders
+from nettool.data.dataset import Dataset, Stretches, to_tensor
+from nettool.data.examples import Split
 from nettool.data.targets import NumberEncoder
 from nettool.errors import ConfigError, RunError, UsageError
 from nettool.model.class_weights import class_weights_from
 from nettool.model.compile import Network, compile_network
 from nettool.model.losses import Loss, build_loss
-from nettool.model.shapes import NetworkPlan, plan_network
+from nettool.model.memory import evaluation_chunk
+from nettool.model.plans import NetworkPlan
+from nettool.model.shapes import plan_network
 from nettool.runs import checkpoint
 from nettool.runs.directory import find_run
 from nettool.training.evaluation import Evaluator, forward
 from nettool.training.metrics import compute_metrics
+from nettool.training.token_metrics import unigram_metrics
 from nettool.workflows import machine
 
 
@@ -36,8 +40,8 @@ class Trained:
     """An experiment with its fitted encoders and its best weights.
 
     baseline: what the naive model predicts for every example: the training share of each class (of the second of two,
-    of each label), or the training mean of each number. threads, device: those of the training, which give the same
-    bits; the cpu where this machine lacks the device it was trained_on.
+    of each label, of each token), or the training mean of each number. threads, device: those of the training, which
+    give the same bits; the cpu where this machine lacks the device it was trained_on.
     """
 
     source: Path
@@ -60,11 +64,12 @@ class Trained:
 
     def evaluator(self, metric_names: tuple[str, ...]) -> Evaluator:
         """Measures this network."""
-        return make_evaluator(self.loss, self.encoders, metric_names)
+        return make_evaluator(self.loss, self.encoders, metric_names, self.plan)
 
     def predictions(self, split: Split) -> Tensor:
         """Probabilities [n, outputs], or numbers in the target's own units."""
-        logits = forward(self.network, torch.from_numpy(split.features).to(self.device))
+        features = to_tensor(split.features, self.device)
+        logits = forward(self.network, features, evaluation_chunk(self.plan))
         return decoder(self.encoders)(self.loss.predictions(logits)).cpu()
 
 
@@ -149,17 +154,19 @@ def make_loss(
     return build_loss(spec, target, weights)
 
 
-def make_evaluator(loss: Loss, encoders: Encoders, metric_names: tuple[str, ...]) -> Evaluator:
+def make_evaluator(loss: Loss, encoders: Encoders, metric_names: tuple[str, ...], plan: NetworkPlan) -> Evaluator:
     """Measures networks for this target, in its own units."""
-    return Evaluator(loss, encoders.signature.target, metric_names, decoder(encoders))
+    target = encoders.signature.target
+    return Evaluator(loss, target, metric_names, decoder(encoders), evaluation_chunk(plan))
 
 
 def decoder(encoders: Encoders) -> Callable[[Tensor], Tensor]:
     """Standardised numbers to the target's own units; classes stay as they are."""
     if not isinstance(encoders.target, NumberEncoder):
         return lambda values: values
-    mean = torch.tensor(encoders.target.means, dtype=torch.float64)
-    deviation = torch.tensor(encoders.target.deviations, dtype=torch.float64)
+    horizon = encoders.target.horizon
+    mean = torch.tensor(encoders.target.means * horizon, dtype=torch.float64)
+    deviation = torch.tensor(encoders.target.deviations * horizon, dtype=torch.float64)
     return lambda values: values.cpu().double() * deviation + mean
 
 
@@ -167,6 +174,9 @@ def baseline_metrics(
     baseline: tuple[float, ...], encoders: Encoders, dataset: Dataset, names: Sequence[str]
 ) -> dict[str, float]:
     """What the naive model, which predicts `baseline` for every example, reaches on a dataset."""
+    if isinstance(dataset.target, Stretches):
+        codes = dataset.target[:].flatten().long().cpu()
+        return unigram_metrics(names, baseline, torch.bincount(codes, minlength=len(baseline)).tolist())
     rows = torch.tensor([baseline], dtype=torch.float64).expand(len(dataset), -1)
     target = decoder(encoders)(dataset.target)
     return compute_metrics(names, rows, target, encoders.signature.target, dataset.weights)

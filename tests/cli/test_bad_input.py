@@ -63,7 +63,7 @@ CASES = [
     Case("a number out of range", ("bad.yaml:8:1", "dropout: must be below 1", "1.5"), ("epochs: 2", "dropout: 1.5")),
     Case(
         "shapes that do not fit",
-        ("bad.yaml:5:5", "layers.0 (residual)", "give 8 numbers, but their input has 2", "projection: true"),
+        ("bad.yaml:5:5", "layers.0 (residual)", "a flat vector of 8 numbers", "projection: true"),
         ("- dense: 8", "- residual: {layers: [dense: 8]}"),
     ),
     Case("weights of another shape", ("layers.1 (output).weights", "1 x 2 numbers", "1 x 8"), ("- output", "- output: {weights: [1, 2]}")),

@@ -29,8 +29,8 @@ ONE = {
     ),
     "metrics: [rms, mae]": (
         '11 metrics.0: "rms" is none of the choices. Did you mean "rmse"? Choose one of accuracy, balanced_accuracy, '
-        "precision, recall, f1, log_loss, brier, auroc, average_precision, calibration_error, mse, rmse, mae, r2, "
-        "median_absolute_error."
+        "precision, recall, f1, log_loss, brier, auroc, average_precision, calibration_error, top_5_accuracy, mse, rmse, mae, r2, "
+        "median_absolute_error, bits_per_character, perplexity."
     ),
     "activation: ReLU": f'1 activation: "ReLU" is none of the choices. Did you mean "relu"? {ACTIVATIONS}',
     "activation: none": f'1 activation: "none" is none of the choices. Did you mean "linear"? {ACTIVATIONS}',
@@ -138,7 +138,7 @@ DATA = {
     "data: {path: a, test: b, target: y}": (
         "1:1 data: `path` is one table to be split; beside `validation` or `test`, call it `train`."
     ),
-    "data: {path: a}": "1:1 data.target: is required: the column to predict.",
+    "data: {path: a.csv}": "1:1 data.target: is required: the column to predict.",
     "data: {path: a, target: }": "1:17 data.target: must be a list, such as [a, b], not empty.",
     "data: {path: a, target: []}": "1:17 data.target: must be a list that is not empty, not [].",
     "data: {path: a, target: 5}": '1:25 data.target.0: must be text, not 5. Put it in quotes: "5".',
@@ -163,7 +163,7 @@ DATA = {
     ),
     "data: {path: a, target: y, columns: {x: int}}": (
         '1:38 data.columns.x: "int" is none of the choices. Did you mean "number"? '
-        "Choose one of number, category, boolean, date, ignore."
+        "Choose one of number, category, boolean, date, text, image, ignore."
     ),
     "data: {path: a, target: y, columns: [x]}": '1:28 data.columns: must be a mapping of `key: value`, not ["x"].',
     "data: {path: a, target: y, limit: 0}": "1:28 data.limit: must be at least 1 or above 0; it is 0.",

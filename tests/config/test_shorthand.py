@@ -10,6 +10,7 @@ import pytest
 from refusals import GOOD, Read, Refuse
 
 from nettool.config.layers import CUSTOM_LAYERS, LayerSettings
+from nettool.config.layers import LAYERS as SPECS
 from nettool.config.load import load_mapping
 from nettool.config.shorthand import expand
 from nettool.config.yaml import Place, parse
@@ -135,7 +136,7 @@ def test_layers_that_are_no_list_are_shown_one(refuse: Refuse) -> None:
 
 
 def test_an_unknown_layer_is_named_with_the_nearest_wherever_it_stands(refuse: Refuse) -> None:
-    known = "The layers are dense, activation, dropout, batch_norm, layer_norm, repeat, residual, output."
+    known = f"The layers are {', '.join(SPECS)}."
     inside = "  - residual: {layers: [repeat: {times: 2, layers: [dropot: 0.1]}]}\n"
     assert refuse(f"{LAYERS}  - layer: foo\n{inside}  - fc: 3\n  - outptu\n") == [
         f'c.yaml:4:5 layers.0: there is no layer "foo". {known}',

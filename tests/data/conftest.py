@@ -10,7 +10,7 @@ from people import people, write
 
 from nettool.config.data import DataSpec
 from nettool.config.losses import CrossEntropy
-from nettool.data.bundle import TableData
+from nettool.data.bundle import TrainingData
 from nettool.data.prepare import prepare
 
 settings.register_profile("no clock", deadline=None)  # a busy machine is no mistake
@@ -23,5 +23,5 @@ def path(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def data(path: str) -> TableData:
+def data(path: str) -> TrainingData:
     return prepare(DataSpec(path=path, target=("label",)), CrossEntropy())

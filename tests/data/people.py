@@ -13,7 +13,7 @@ import pytest
 
 from nettool.config.data import DataSpec
 from nettool.config.losses import LossSpec
-from nettool.data.bundle import Split
+from nettool.data.examples import Split
 from nettool.data.prepare import prepare
 from nettool.errors import NettoolError
 

@@ -131,7 +131,7 @@ def test_many_levels_become_one_column_of_codes_at_the_end() -> None:
     table = conformed({"x": [*names, None], "n": np.arange(len(names) + 1) / 2}, **kinds)
     encoder = TableEncoder.fit(table, columns(**kinds), "none")
     assert encoder.embedded == (MOST_ONE_HOT + 3,)
-    assert (encoder.numbers, encoder.feature_names) == (1, ("n", "x"))
+    assert (encoder.example.numbers, encoder.feature_names) == (1, ("n", "x"))
     other = conformed({"n": [5, 6, 7, 8], "x": ["unseen", None, names[0], names[-1]]}, **kinds)
     assert encoder.encode(other).tolist() == [[5, 0], [6, 1], [7, 2], [8, MOST_ONE_HOT + 2]]
     assert fitted(names[:MOST_ONE_HOT], "category").embedded == ()

@@ -12,8 +12,9 @@ from people import bits, people, refusal, write
 
 from nettool.config.data import DataSpec
 from nettool.config.losses import CrossEntropy, LossSpec, MeanSquaredError
-from nettool.data.bundle import Encoders, TableData
-from nettool.data.prepare import encode_file, encode_table, load_split, prepare, split_table
+from nettool.data.bundle import Encoders, TrainingData
+from nettool.data.encode import encode_file, encode_table, load_split, split_table
+from nettool.data.prepare import prepare
 from nettool.errors import DataError, RunError, UsageError
 
 MANY, MSE = CrossEntropy(), MeanSquaredError()
@@ -31,7 +32,7 @@ def test_a_stored_split_has_the_rows_and_the_bits_that_training_had(path: str) -
         assert bits(load_split(spec, stored, name)) == bits(split)
 
 
-def test_the_raw_rows_of_a_split_are_those_of_its_arrays(path: str, data: TableData) -> None:
+def test_the_raw_rows_of_a_split_are_those_of_its_arrays(path: str, data: TrainingData) -> None:
     spec = DataSpec(path=path, target=("label",))
     raw = split_table(spec, data.encoders, "test")
     assert raw.column_names == list(people())
@@ -70,7 +71,7 @@ def test_a_split_that_the_config_lacks_is_refused(path: str) -> None:
 # Other tables
 
 
-def test_a_new_table_needs_neither_target_nor_order_nor_the_same_types(data: TableData) -> None:
+def test_a_new_table_needs_neither_target_nor_order_nor_the_same_types(data: TrainingData) -> None:
     raw = pa.table(people())
     expected = encode_table(raw, data.encoders, needs_target=True)
     text = pa.table({name: pa.array([None if value is None else str(value) for value in raw[name].to_pylist()])
@@ -80,7 +81,7 @@ def test_a_new_table_needs_neither_target_nor_order_nor_the_same_types(data: Tab
     assert (found.target, found.weights) == (None, None)
 
 
-def test_missing_columns_are_named_with_those_that_may_be_meant(data: TableData) -> None:
+def test_missing_columns_are_named_with_those_that_may_be_meant(data: TrainingData) -> None:
     raw = pa.table(people())
     with pytest.raises(DataError) as caught:
         encode_table(
@@ -94,18 +95,18 @@ def test_missing_columns_are_named_with_those_that_may_be_meant(data: TableData)
     assert str(caught.value).startswith('n.csv: the columns "town", "member", "house", "weight", "score", which the')
 
 
-def test_text_in_a_number_column_is_named_at_prediction_too(data: TableData) -> None:
+def test_text_in_a_number_column_is_named_at_prediction_too(data: TrainingData) -> None:
     raw = pa.table(people()).set_column(0, "age", pa.array(["41"] * 99 + ["old"] + ["40"] * 100))
     with pytest.raises(DataError, match=r'n\.csv: column "age", row 100: "old" is no number'):
         encode_table(raw, data.encoders, needs_target=False, source="n.csv")
 
 
-def test_an_empty_table_is_predicted_as_nothing(data: TableData) -> None:
+def test_an_empty_table_is_predicted_as_nothing(data: TrainingData) -> None:
     found = encode_table(pa.table(people()).slice(0, 0), data.encoders, needs_target=False)
-    assert found.features.shape == (0, len(data.encoder.feature_names))
+    assert found.features.shape == (0, len(data.encoders.features.feature_names))
 
 
-def test_a_frames_two_columns_of_one_name_are_refused(data: TableData) -> None:
+def test_a_frames_two_columns_of_one_name_are_refused(data: TrainingData) -> None:
     raw = pa.table(people())
     with pytest.raises(DataError, match='two columns are called "age"'):
         encode_table(raw.append_column("age", raw["age"]), data.encoders, needs_target=False)

@@ -10,9 +10,10 @@ from people import people, refusal, write
 
 from nettool.config.data import DataSpec
 from nettool.config.losses import BinaryCrossEntropy, CrossEntropy, MeanSquaredError
-from nettool.config.signature import ClassTarget, NumberTarget, Signature
-from nettool.data.bundle import TableData
-from nettool.data.prepare import encode_table, load_split, prepare
+from nettool.config.signature import ClassTarget, NumberTarget, Signature, TableExample
+from nettool.data.bundle import TrainingData
+from nettool.data.encode import encode_table, load_split
+from nettool.data.prepare import prepare
 from nettool.data.sources import read_table
 from nettool.errors import ConfigError
 
@@ -26,7 +27,7 @@ MANY, TWO, MSE = CrossEntropy(), BinaryCrossEntropy(), MeanSquaredError()
 def test_penguins_become_arrays() -> None:
     found = prepare(DataSpec(path=str(DATA / "penguins.csv"), target=("species",)), MANY)
     classes = ClassTarget(("Adelie", "Chinstrap", "Gentoo"), binary=False)
-    assert found.signature == Signature(15, (), classes)
+    assert found.signature == Signature(TableExample(15), classes)
     train = found.splits["train"]
     assert (train.features.shape, train.features.dtype, train.weights) == ((241, 15), np.float32, None)
     assert train.target is not None
@@ -35,11 +36,11 @@ def test_penguins_become_arrays() -> None:
     assert len(found.fingerprint["path"]["sha256"]) == 64
 
 
-def test_training_sees_train_and_validation_but_no_test(data: TableData) -> None:
+def test_training_sees_train_and_validation_but_no_test(data: TrainingData) -> None:
     assert {name: len(split.rows) for name, split in data.splits.items()} == {"train": 140, "validation": 30}
 
 
-def test_the_splits_together_are_the_table(path: str, data: TableData) -> None:
+def test_the_splits_together_are_the_table(path: str, data: TrainingData) -> None:
     spec = DataSpec(path=path, target=("label",))
     names = ("train", "validation", "test")
     rows = np.concatenate([load_split(spec, data.encoders, name).rows for name in names])
@@ -71,7 +72,7 @@ def test_other_features_and_kinds_meet_the_same_split() -> None:
     assert all(len(set(sides[0]) & set(other)) >= len(sides[0]) - 2 for other in sides)
 
 
-def test_shuffling_the_file_leaves_every_row_on_its_side(tmp_path: Path, path: str, data: TableData) -> None:
+def test_shuffling_the_file_leaves_every_row_on_its_side(tmp_path: Path, path: str, data: TrainingData) -> None:
     order = np.random.default_rng(5).permutation(200)
     values = {name: np.asarray(column)[order] for name, column in people().items()}
     shuffled = prepare(DataSpec(path=write(tmp_path / "shuffled.csv", values), target=("label",)), MANY)
@@ -79,7 +80,7 @@ def test_shuffling_the_file_leaves_every_row_on_its_side(tmp_path: Path, path: s
         assert sorted(order[shuffled.splits[name].rows].tolist()) == split.rows.tolist()
 
 
-def test_another_format_and_another_order_of_columns_give_the_same_split(tmp_path: Path, data: TableData) -> None:
+def test_another_format_and_another_order_of_columns_give_the_same_split(tmp_path: Path, data: TrainingData) -> None:
     values = dict(reversed(people().items()))
     found = prepare(DataSpec(path=write(tmp_path / "people.parquet", values), target=("label",)), MANY)
     assert found.splits["train"].rows.tolist() == data.splits["train"].rows.tolist()
@@ -108,10 +109,10 @@ def test_groups_stay_together_and_are_no_feature(path: str) -> None:
         set(houses[load_split(spec, found.encoders, name).rows].tolist()) for name in ("train", "validation", "test")
     ]
     assert sum(map(len, sides)) == len(set.union(*sides))
-    assert "house" not in found.encoder.feature_names
+    assert "house" not in found.encoders.features.feature_names
 
 
-def test_a_limit_makes_training_smaller_and_leaves_validation_as_it_is(path: str, data: TableData) -> None:
+def test_a_limit_makes_training_smaller_and_leaves_validation_as_it_is(path: str, data: TrainingData) -> None:
     limited = prepare(DataSpec(path=path, target=("label",), limit=50), MANY)
     assert len(limited.splits["train"].rows) == 50
     assert set(limited.splits["train"].rows.tolist()) < set(data.splits["train"].rows.tolist())
@@ -119,7 +120,7 @@ def test_a_limit_makes_training_smaller_and_leaves_validation_as_it_is(path: str
     assert len(prepare(DataSpec(path=path, target=("label",), limit=0.5), MANY).splits["train"].rows) == 70
 
 
-def test_a_limited_training_split_keeps_the_shares_of_the_classes(path: str, data: TableData) -> None:
+def test_a_limited_training_split_keeps_the_shares_of_the_classes(path: str, data: TrainingData) -> None:
     whole = np.bincount(data.splits["train"].target)
     for limit in (10, 25, 40, 70, 100):
         kept = np.bincount(prepare(DataSpec(path=path, target=("label",), limit=limit), MANY).splits["train"].target)
@@ -132,7 +133,7 @@ def test_weights_come_along_and_are_no_feature(path: str) -> None:
     train = found.splits["train"]
     assert train.weights is not None
     assert train.weights.tolist() == people()["weight"][train.rows].tolist()
-    assert "weight" not in found.encoder.feature_names
+    assert "weight" not in found.encoders.features.feature_names
 
 
 def test_no_validation_is_none(path: str) -> None:
@@ -140,9 +141,9 @@ def test_no_validation_is_none(path: str) -> None:
     assert {name: len(split.rows) for name, split in found.splits.items()} == {"train": 200}
 
 
-def test_statistics_come_from_the_training_split(path: str, data: TableData) -> None:
+def test_statistics_come_from_the_training_split(path: str, data: TrainingData) -> None:
     ages = people()["age"][data.splits["train"].rows]
-    assert data.encoder.columns[0].scaler.shift == pytest.approx(np.nanmean(ages), rel=1e-12)  # type: ignore[union-attr]
+    assert data.encoders.features.columns[0].scaler.shift == pytest.approx(np.nanmean(ages), rel=1e-12)  # type: ignore[union-attr]
     found = prepare(DataSpec(path=path, target=("score",)), MSE)
     scores = people()["score"][found.splits["train"].rows]
     assert found.target.means == pytest.approx((scores.mean(),), rel=1e-12)  # type: ignore[union-attr]
@@ -233,12 +234,12 @@ def test_several_numbers_are_predicted_together(path: str) -> None:
     assert found.splits["train"].target.shape == (140, 2)
 
 
-def test_arrays_can_be_written_to_by_their_owner(data: TableData) -> None:
+def test_arrays_can_be_written_to_by_their_owner(data: TrainingData) -> None:
     for split in data.splits.values():
         assert split.features.flags.writeable
         assert split.features.flags.c_contiguous
 
 
-def test_the_table_may_come_from_a_file_of_any_kind(tmp_path: Path, data: TableData) -> None:
+def test_the_table_may_come_from_a_file_of_any_kind(tmp_path: Path, data: TrainingData) -> None:
     table = read_table(Path(write(tmp_path / "p.parquet", people())))
     assert encode_table(table, data.encoders, needs_target=True).rows.tolist() == list(range(200))

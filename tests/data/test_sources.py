@@ -245,14 +245,15 @@ import sys
 from pathlib import Path
 from nettool.config.data import DataSpec
 from nettool.config.losses import CrossEntropy
-from nettool.data.prepare import encode_table, prepare
+from nettool.data.encode import encode_table
+from nettool.data.prepare import prepare
 from nettool.data.sources import read_table
 from nettool.data.suspects import find_suspects
 spec = DataSpec(path="configs/data/penguins.csv", target=("species",))
 data = prepare(spec, CrossEntropy())
 find_suspects(data)
 encode_table(read_table(Path(spec.path)), data.encoders, needs_target=True)
-data.encoder.decode(data.splits["train"].features)
+data.encoders.features.decode(data.splits["train"].features)
 print([name for name in ("torch", "pandas", "matplotlib") if name in sys.modules])
 """
     root = Path(__file__).parents[2]

@@ -7,11 +7,21 @@ from typing import Any, get_args
 import torch
 from hypothesis import strategies as st
 
-from nettool.config.layers import Activation
+from nettool.config.layer_types import Activation
 from nettool.config.load import load_mapping
-from nettool.config.signature import NumberTarget, Signature
+from nettool.config.signature import (
+    Example,
+    ImageExample,
+    NumberTarget,
+    Signature,
+    TableExample,
+    Target,
+    TokenExample,
+)
+from nettool.errors import ConfigError
 from nettool.model.compile import Network, compile_network
-from nettool.model.shapes import NetworkPlan, plan_network
+from nettool.model.plans import NetworkPlan
+from nettool.model.shapes import plan_network
 
 ACTIVATIONS: tuple[Activation, ...] = get_args(Activation)
 
@@ -25,14 +35,18 @@ def make_plan(
     outputs: int = 2,
     embedded: tuple[int, ...] = (),
     output: Any = "output",
+    example: Example | None = None,
+    target: Target | None = None,
     **changes: Any,
 ) -> NetworkPlan:
-    """The plan of these hidden layers and an output, for this many number columns and targets."""
+    """The plan of these hidden layers and an output, for this many number columns and targets, or for these outright."""
     data = {"path": "unused.csv", "target": [f"y{index}" for index in range(outputs)]}
     loaded = load_mapping({"data": data, "layers": [*layers, output], "loss": "mse", **changes})
-    target = NumberTarget(loaded.experiment.data.target)
+    signature = Signature(
+        example or TableExample(inputs, embedded), target or NumberTarget(loaded.experiment.data.target)
+    )
     with loaded.located():
-        return plan_network(loaded.experiment, Signature(inputs, embedded, target))
+        return plan_network(loaded.experiment, signature)
 
 
 def make_network(layers: list[Any], inputs: int = 4, outputs: int = 2, seed: int = 0, **changes: Any) -> Network:
@@ -40,11 +54,69 @@ def make_network(layers: list[Any], inputs: int = 4, outputs: int = 2, seed: int
     return compile_network(make_plan(layers, inputs, outputs, **changes), seed).double()
 
 
+def image(channels: int = 4, height: int = 7, width: int = 6) -> ImageExample:
+    """Images whose pixels reach the first layer as they are."""
+    return ImageExample(channels, height, width, means=(0.0,) * channels, deviations=(1.0,) * channels)
+
+
+def series(time: int = 9, features: int = 4) -> TableExample:
+    return TableExample(features, window=time)
+
+
+def text(time: int = 8, vocabulary: int = 11, padded: bool = False) -> TokenExample:
+    return TokenExample(time, vocabulary, padded)
+
+
+def make_layer(spec: Any, example: Example | None = None) -> torch.nn.Module:
+    """The module of one layer, in float64."""
+    ending = [] if example is None else ["flatten"]
+    return make_network([spec, *ending], example=example).layers[0]
+
+
+def refusals(layers: list[Any], **changes: Any) -> list[tuple[str, str]]:
+    """Dotted path and text of each mistake in these layers."""
+    try:
+        make_plan(layers, **changes)
+    except ConfigError as error:
+        return [(".".join(str(part) for part in mistake.path), mistake.text) for mistake in error.mistakes]
+    return []
+
+
+def assert_agree(
+    ours: torch.nn.Module, reference: torch.nn.Module, x: torch.Tensor, theirs: list[torch.Tensor] | None = None
+) -> None:
+    """The same weights give the same output, gradients and running statistics, in training and in evaluation.
+
+    theirs: the reference's parameters in the order of ours, where that is not its own.
+    """
+    mine, theirs = list(ours.parameters()), theirs or list(reference.parameters())
+    assert [parameter.shape for parameter in mine] == [parameter.shape for parameter in theirs]
+    generator = torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        for a, b in zip(mine, theirs, strict=True):
+            a.copy_(torch.randn(a.shape, generator=generator, dtype=a.dtype))
+            b.copy_(a)
+    for training in (True, True, False):  # twice, for running means
+        results = []
+        for module, parameters in ((ours, mine), (reference, theirs)):
+            module.train(training)
+            inputs = x.clone().requires_grad_(x.is_floating_point())
+            out = module(inputs)
+            weight = torch.linspace(-1, 1, out.numel(), dtype=out.dtype).view(out.shape)
+            sources = [inputs, *parameters] if x.is_floating_point() else parameters
+            running = [value for name, value in module.state_dict().items() if "running" in name]
+            results.append([out, *torch.autograd.grad((out * weight).sum(), sources), *running])
+        for a, b in zip(*results, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9)
+
+
 def examples(num: int, plan: NetworkPlan, dtype: torch.dtype = torch.float64) -> torch.Tensor:
     """Encoded examples: numbers, then codes."""
     generator = torch.Generator().manual_seed(num)
-    numbers = torch.randn(num, plan.signature.numbers, generator=generator, dtype=dtype)
-    codes = [torch.randint(0, high, (num, 1), generator=generator).to(dtype) for high in plan.signature.embedded]
+    numbers = torch.randn(num, plan.signature.example.numbers, generator=generator, dtype=dtype)
+    codes = [
+        torch.randint(0, high, (num, 1), generator=generator).to(dtype) for high in plan.signature.example.embedded
+    ]
     return torch.cat([numbers, *codes], dim=1)
 
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from nettool.model.blocks import Dropout, Embedding, Linear, Residual, TableInput
+from nettool.model.blocks import Dropout, Embedding, Linear, TableInput
+from nettool.model.stack import Residual, Stack
 
 
 def dropout(rate: float, seed: int = 0) -> Dropout:
@@ -132,5 +133,5 @@ def test_linear_and_embedding_draw_nothing_when_they_are_made() -> None:
 
 def test_residual_adds_the_two_ways() -> None:
     x = torch.rand(3, 4)
-    assert torch.equal(Residual(nn.Tanh(), None)(x), x + torch.tanh(x))
-    assert torch.equal(Residual(nn.Tanh(), nn.Sigmoid())(x), torch.sigmoid(x) + torch.tanh(x))
+    assert torch.equal(Residual(Stack(nn.Tanh()), None)(x), x + torch.tanh(x))
+    assert torch.equal(Residual(Stack(nn.Tanh()), nn.Sigmoid())(x), torch.sigmoid(x) + torch.tanh(x))

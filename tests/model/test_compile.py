@@ -296,10 +296,10 @@ def test_training_steps_import_neither_the_compiler_nor_the_optimizers_of_torch(
 import sys, torch
 before = set(sys.modules)
 import nettool.config.load, nettool.model.compile as compile, nettool.model.shapes as shapes
-from nettool.config.signature import NumberTarget, Signature
+from nettool.config.signature import NumberTarget, Signature, TableExample
 layers = [{"dense": {"units": 3, "norm": "batch_norm", "dropout": 0.5}}, {"residual": {"layers": [{"dense": 3}]}}, "output"]
 config = {"data": {"path": "a", "target": "y"}, "layers": layers, "loss": "mse"}
-plan = shapes.plan_network(nettool.config.load.load_mapping(config).experiment, Signature(2, (5,), NumberTarget(("y",))))
+plan = shapes.plan_network(nettool.config.load.load_mapping(config).experiment, Signature(TableExample(2, (5,)), NumberTarget(("y",))))
 compile.compile_network(plan, 0)(torch.ones(4, 3)).sum().backward()
 print(sorted(name for name in set(sys.modules) - before if name.startswith(("torch._dynamo", "torch._inductor", "torch.optim"))))
 """

@@ -17,12 +17,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from nettool.config.load import load_mapping
 from nettool.config.optimization import SGD, Adadelta, Adagrad, Adam, AdamW, OptimizerSpec, RMSprop
-from nettool.config.signature import ClassTarget, Flat, LabelTarget, NumberTarget, Signature
+from nettool.config.signature import ClassTarget, Flat, LabelTarget, NumberTarget, Signature, TableExample
 from nettool.errors import ConfigError
-from nettool.model.blocks import Residual
 from nettool.model.compile import compile_network
 from nettool.model.memory import training_bytes
-from nettool.model.shapes import LayerPlan, embedding_width, linear_warning, plan_network
+from nettool.model.plans import LayerPlan
+from nettool.model.shapes import embedding_width, plan_network
+from nettool.model.stack import Residual
+from nettool.model.verdicts import linear_warning
 
 embedded_columns = st.lists(st.integers(1, 40), max_size=2).map(tuple)
 
@@ -91,7 +93,7 @@ def test_embeddings_are_as_wide_as_the_rule_says_and_at_most_50() -> None:
 )  # fmt: skip
 def test_the_target_decides_the_outputs(target: Any, outputs: int) -> None:
     assert target.num_outputs == outputs
-    assert Signature(3, (5, 6), target).width == 5
+    assert TableExample(3, (5, 6)).width == 5
 
 
 @pytest.mark.parametrize(
@@ -213,8 +215,8 @@ def test_the_outputs_weights_must_have_its_shape_too() -> None:
 
 def test_a_residual_that_changes_the_shape_is_told_how_to_fit() -> None:
     text = (
-        "the layers inside give 1,000 numbers, but their input has 4, and the two are added. "
-        "End with a layer of 4, or set `projection: true`."
+        "the layers inside give a flat vector of 1,000 numbers, but their input is a flat vector of 4 numbers, and the "
+        "two are added. End with a layer that gives the input's shape, or set `projection: true`."
     )
     assert refused({"residual": {"layers": [{"dense": 1000}]}}) == [f"layers.0 (residual): {text}"]
     assert make_plan([{"residual": {"layers": [{"dense": 1000}, {"dense": 4}]}}])
@@ -248,7 +250,7 @@ def test_dropout_and_first_weights_follow_an_activation_item_that_replaces_the_d
     experiment = load_mapping(
         {"data": {"path": "x.csv", "target": "y"}, "layers": layers, "loss": "mse", "dropout": 0.25}
     ).experiment
-    plan = plan_network(experiment, Signature(2, (), NumberTarget(("y",))))
+    plan = plan_network(experiment, Signature(TableExample(2), NumberTarget(("y",))))
     assert [(layer.activation, layer.dropout) for layer in plan.layers] == [
         ("linear", 0.0),
         ("linear", 0.0),

@@ -8,7 +8,7 @@ import torch
 
 from nettool.config.experiment import Experiment
 from nettool.config.load import load_mapping
-from nettool.config.signature import ClassTarget, Signature
+from nettool.config.signature import ClassTarget, Signature, TableExample
 from nettool.data.dataset import Batching, Dataset
 from nettool.model.compile import compile_network
 from nettool.model.losses import build_loss
@@ -21,7 +21,7 @@ from nettool.training.state import TrainingState
 from nettool.training.step import Step
 from nettool.training.stopping import EarlyStopper, mode_of
 
-SIGNATURE = Signature(numbers=4, embedded=(), target=ClassTarget(("a", "b", "c"), binary=False))
+SIGNATURE = Signature(TableExample(4), ClassTarget(("a", "b", "c"), binary=False))
 
 Built = tuple[Job, TrainingState]
 Build = Callable[..., Built]
@@ -65,7 +65,7 @@ def build() -> Build:
             epochs=experiment.epochs,
             early_stopping=experiment.early_stopping,
             step=Step(network, loss, optimizer),
-            evaluate=Evaluator(loss, SIGNATURE.target, experiment.metric_names, lambda values: values),
+            evaluate=Evaluator(loss, SIGNATURE.target, experiment.metric_names, lambda values: values, chunk=4096),
         )
         schedule = build_schedule(experiment.schedule, experiment.optimizer.lr, job.steps_per_epoch, experiment.epochs)
         stopping = experiment.early_stopping

@@ -1,0 +1,169 @@
+"""Training throughput of nettool beside the same network written by hand in PyTorch, interleaved in one process.
+
+    python benchmarks/throughput.py --mnist FOLDER --text FILE [--rounds 5] [--steps 20] [--threads 2]
+
+Both train in float32 with resident tensors, the same batch and the same dropout. By hand: nn modules as one writes
+them, torch.optim.Adam (the fused one, the fastest that torch has), one gather and one update a step. A round trains so
+many steps of each; the table shows the median over rounds and the ratio of the medians. The first round warms up and
+does not count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nettool.config.load import load
+from nettool.workflows.train import build_job, prepare_training
+
+CONFIGS = Path(__file__).parent.parent / "configs"
+Steps = Callable[[int], None]
+"""Trains so many steps."""
+
+
+def nettool_steps(config: str, *overrides: str) -> tuple[Steps, Any]:
+    """What `nettool train` does with an example config, and what it prepared for it."""
+    prepared = prepare_training(load(CONFIGS / config, overrides))
+    job, state = build_job(prepared)
+    batches = _for_ever(lambda epoch: job.batching.batches(job.train, epoch))
+    job.step.network.train()
+
+    def run(count: int) -> None:
+        for _ in range(count):
+            job.step([next(batches)], state.schedule.rate(0))
+
+    return run, prepared
+
+
+def _for_ever(epoch_of: Callable[[int], Iterator[Any]]) -> Iterator[Any]:
+    epoch = 0
+    while True:
+        yield from epoch_of(epoch)
+        epoch += 1
+
+
+def steps_by_hand(network: nn.Module, lr: float, batches: Iterator[tuple[Tensor, Tensor]]) -> Steps:
+    """The loop that everyone writes."""
+    optimizer = torch.optim.Adam(network.parameters(), lr=lr, fused=True)
+    network.train()
+
+    def run(count: int) -> None:
+        for _ in range(count):
+            x, y = next(batches)
+            optimizer.zero_grad(set_to_none=True)
+            logits = network(x)
+            F.cross_entropy(logits.flatten(0, -2), y.flatten()).backward()
+            optimizer.step()
+
+    return run
+
+
+def convolutional() -> nn.Module:
+    """mnist_cnn.yaml."""
+
+    def block(inputs: int, filters: int) -> list[nn.Module]:
+        return [nn.Conv2d(inputs, filters, 3, padding=1), nn.BatchNorm2d(filters), nn.ReLU()]
+
+    return nn.Sequential(
+        *block(1, 32), nn.MaxPool2d(2), *block(32, 64), nn.MaxPool2d(2), *block(64, 64), nn.Flatten(), nn.Dropout(0.25),
+        nn.Linear(64 * 49, 128), nn.BatchNorm1d(128), nn.ReLU(), nn.Dropout(0.4), nn.Linear(128, 10),
+    )  # fmt: skip
+
+
+class Recurrent(nn.Module):
+    """music_lstm.yaml."""
+
+    def __init__(self, vocabulary: int, width: int = 256, units: int = 512, dropout: float = 0.5) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(vocabulary, width)
+        self.lstm = nn.LSTM(width, units, batch_first=True)
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(units, vocabulary)
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Logits of the next character at every step."""
+        out: Tensor = self.output(self.dropout(self.lstm(self.embedding(codes))[0]))
+        return out
+
+
+def image_batches(prepared: Any, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Resident pixels as float32, standardised once; a gather a step."""
+    split = prepared.data.splits["train"]
+    pixels = torch.from_numpy(split.features).float()
+    pixels = (pixels - pixels.mean()) / pixels.std()
+    labels = torch.from_numpy(split.target)
+    while True:
+        for chosen in torch.randperm(len(pixels)).split(size)[:-1]:
+            yield pixels[chosen], labels[chosen]
+
+
+def text_batches(prepared: Any, size: int, length: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Random stretches of the resident codes, as the lab has them."""
+    codes = torch.from_numpy(prepared.data.splits["train"].features.source).long()
+    while True:
+        starts = torch.randint(len(codes) - length, (size,))
+        stretches = codes[starts[:, None] + torch.arange(length + 1)]
+        yield stretches[:, :-1], stretches[:, 1:]
+
+
+def measure(contenders: dict[str, Steps], rounds: int, steps: int) -> dict[str, list[float]]:
+    """Seconds a step of each, one number a round, the order turned round every time."""
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    for number in range(rounds + 1):
+        for name in list(contenders)[:: 1 if number % 2 else -1]:
+            start = time.perf_counter()
+            contenders[name](steps)
+            if number:
+                seconds[name].append((time.perf_counter() - start) / steps)
+    return seconds
+
+
+def show(title: str, seconds: dict[str, list[float]], batch: int) -> None:
+    """A row for each contender: median, spread, examples a second, and the ratio to nettool."""
+    print(title)
+    ours = statistics.median(seconds["nettool"])
+    for name, times in seconds.items():
+        median = statistics.median(times)
+        print(
+            f"  {name:<24} {1000 * median:8.1f} ms a step ({1000 * min(times):.1f} to {1000 * max(times):.1f})"
+            f"  {batch / median:8.0f} examples/s  {median / ours:5.2f} x nettool's time"
+        )
+
+
+def main() -> None:
+    """Both jobs."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--mnist", type=Path, help="MNIST's folder; default: the sample of the examples")
+    parser.add_argument("--text", type=Path, help="a text; default: the sample of the examples")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    torch.manual_seed(0)
+    print(f"torch {torch.__version__}, {given.threads} threads, {given.rounds} rounds of {given.steps} steps")
+
+    path = [f"data.path={given.mnist.resolve()}"] if given.mnist else []
+    ours, prepared = nettool_steps("mnist_cnn.yaml", *path, "data.augment=null", "optimizer=adam")
+    batches = image_batches(prepared, prepared.batch_size)
+    conv = {"nettool": ours, "by hand, fused Adam": steps_by_hand(convolutional(), 0.003, batches)}
+    show("convolutions (mnist_cnn.yaml, no augmentation)", measure(conv, given.rounds, given.steps), 128)
+
+    path = [f"data.path={given.text.resolve()}"] if given.text else []
+    ours, prepared = nettool_steps("music_lstm.yaml", *path, "optimizer.clip_norm=null")
+    encoder = prepared.data.encoders.features
+    stretches = text_batches(prepared, prepared.batch_size, encoder.length)
+    lstm = {"nettool": ours, "by hand, fused Adam": steps_by_hand(Recurrent(encoder.vocabulary.size), 0.003, stretches)}
+    show("LSTM (music_lstm.yaml)", measure(lstm, given.rounds, max(given.steps // 4, 1)), prepared.batch_size)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""Images as uint8 arrays of one size, with what their channels are like in training."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nettool.config.inputs import ImageSpec
+from nettool.config.layer_types import Extents
+from nettool.config.signature import ImageExample
+from nettool.data.examples import Examples
+from nettool.data.features import Rows
+
+Pixels = NDArray[np.uint8]
+BLOCK = 4096
+"""Images whose pixels are counted at a time."""
+
+
+@dataclass(frozen=True)
+class ImageEncoder:
+    """Images of one size. The network sees (pixel - mean) / deviation, channel by channel; pixels are 0 to 255."""
+
+    kind: ClassVar[str] = "image"
+    name: str
+    channels: int
+    height: int
+    width: int
+    means: tuple[float, ...]
+    deviations: tuple[float, ...]
+
+    @classmethod
+    def fit(cls, name: str, pixels: Pixels, rows: Rows, spec: ImageSpec) -> ImageEncoder:
+        """Take the size of all images, and mean and deviation of the training rows'."""
+        _, channels, height, width = pixels.shape
+        means, deviations = (0.0,) * channels, (1.0,) * channels
+        if spec.normalise == "unit":
+            deviations = (255.0,) * channels
+        elif spec.normalise == "standard":
+            counts = _count_values(pixels, rows)
+            values = np.arange(256)
+            average = (counts * values).sum(axis=1) / counts.sum(axis=1)
+            variance = (counts * np.square(values - average[:, None])).sum(axis=1) / counts.sum(axis=1)
+            means = tuple(average.tolist())
+            deviations = tuple(float(np.sqrt(v)) or 1.0 for v in variance)
+        return cls(name, channels, height, width, means, deviations)
+
+    @property
+    def example(self) -> ImageExample:
+        """What an image looks like."""
+        return ImageExample(self.channels, self.height, self.width, self.means, self.deviations)
+
+    def encode(self, examples: Examples, rows: Rows) -> Pixels:
+        """The images of these rows: uint8 [n, channels, height, width]."""
+        assert examples.pixels is not None
+        if len(rows) == len(examples.pixels):
+            return examples.pixels  # all of them, in order: no second copy
+        return examples.pixels[rows]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON, exact."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> ImageEncoder:
+        """The encoder that `to_json` wrote."""
+        means, deviations = tuple(map(float, data["means"])), tuple(map(float, data["deviations"]))
+        channels, height, width = (int(data[key]) for key in ("channels", "height", "width"))
+        return cls(str(data["name"]), channels, height, width, means, deviations)
+
+
+def _count_values(pixels: Pixels, rows: Rows) -> NDArray[np.int64]:
+    """How often each of the 256 values occurs in each channel: int64 [channels, 256]. Exact, in any order."""
+    counts = np.zeros((pixels.shape[1], 256), np.int64)
+    for start in range(0, len(rows), BLOCK):
+        block = pixels[rows[start : start + BLOCK]]
+        for channel in range(pixels.shape[1]):
+            counts[channel] += np.bincount(block[:, channel].reshape(-1), minlength=256)
+    return counts
+
+
+def hash_images(pixels: Pixels) -> NDArray[np.int64]:
+    """A number of 52 bits for each image, which tells equal images: int64 [n]. A float64 holds it exactly."""
+    digests = (blake2b(image.tobytes(), digest_size=8).digest() for image in pixels)
+    return np.fromiter((int.from_bytes(digest, "little") >> 12 for digest in digests), np.int64, len(pixels))
+
+
+def fit_pixels(pixels: Pixels, size: Extents | None, channels: int | None) -> Pixels:
+    """The images in this size and number of channels: scaled as Pillow does, grey as luminance."""
+    from PIL import Image
+
+    _, found, height, width = pixels.shape
+    wanted = (height, width) if size is None else (size, size) if isinstance(size, int) else size
+    channels = channels or found
+    if wanted == (height, width) and channels == found:
+        return pixels
+    out = np.empty((len(pixels), channels, *wanted), np.uint8)
+    for index, pixel in enumerate(pixels):
+        image = Image.fromarray(pixel[0] if found == 1 else np.ascontiguousarray(pixel.transpose(1, 2, 0)))
+        image = image.convert("L" if channels == 1 else "RGB")
+        if wanted != (height, width):
+            image = image.resize(wanted[::-1], Image.Resampling.BICUBIC)
+        array = np.asarray(image)
+        out[index] = array[None] if channels == 1 else array.transpose(2, 0, 1)
+    return out

@@ -1,0 +1,166 @@
+"""A text as one stream of tokens, cut into stretches: at every step the next token is to be predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from nettool.config.data import DataSpec, SplitName
+from nettool.config.inputs import TextSpec
+from nettool.data.bundle import Encoders, TrainingData
+from nettool.data.examples import Split, Windows
+from nettool.data.memory import check_memory
+from nettool.data.sources import fingerprint, no_such_file
+from nettool.data.streams import open_stream
+from nettool.data.targets import NextEncoder
+from nettool.data.text_encoder import StreamEncoder
+from nettool.data.values import show
+from nettool.data.vocabulary import Codes, Vocabulary, read_text, split_units
+from nettool.errors import ConfigError, DataError, Mistake, UsageError
+
+FIRST_BYTES = 4 * 2**20
+"""What is read of a text where all of it is not asked for."""
+PEAK = 8
+"""Bytes of memory for each byte of a text while it is read."""
+
+
+def prepare_stream(spec: DataSpec, *, whole: bool) -> TrainingData:
+    """Read the text, fit the vocabulary to its training stretch, and cut it into examples.
+
+    whole: whether all of it is read and fingerprinted, or its beginning, to know the vocabulary. Raises DataError for a
+    file, ConfigError where a stretch is too short for one example.
+    """
+    stretches = _stretches(spec, None if whole else FIRST_BYTES)
+    text_spec = spec.text_settings
+    if len(stretches["train"]) <= text_spec.length:
+        raise _too_short(stretches["train"], "train", text_spec)
+    training = _joined(stretches["train"], text_spec.unit)
+    vocabulary = Vocabulary.fit(text_spec.unit, [training], text_spec.vocabulary, padded=False)
+    encoder = StreamEncoder(vocabulary, text_spec.length)
+    splits: dict[SplitName, Split] = {"train": _limited(_cut(stretches["train"], encoder, "train", shift=True), spec)}
+    if "validation" in stretches:
+        splits["validation"] = _cut(stretches["validation"], encoder, "validation")
+    sizes = {name: max(len(part) - 1, 0) // text_spec.length for name, part in stretches.items()}
+    sizes |= {name: len(split) for name, split in splits.items()}
+    prints = {key: fingerprint(path) for key, path in spec.files.items()} if whole else {}
+    notes = _notes(stretches, vocabulary)
+    return TrainingData(splits, sizes, Encoders(encoder, NextEncoder(vocabulary.size), ()), (), notes, prints)
+
+
+def load_stream_split(spec: DataSpec, encoder: StreamEncoder, name: SplitName) -> Split:
+    """The stretch of a split, with a stored vocabulary: the codes that training had."""
+    stretches = _stretches(spec, None)
+    if name not in stretches:
+        raise UsageError(f"the config has no {name} split: data.split.{name} is 0.")
+    return _cut(stretches[name], encoder, name)
+
+
+def encode_stream(path: Path, encoder: StreamEncoder) -> Split:
+    """All of another text."""
+    return _cut(_units(_read(path, encoder.vocabulary.unit, None), encoder.vocabulary.unit), encoder, str(path))
+
+
+Units = bytes | str | list[str]
+"""A text as what gets a code: bytes, characters, or a list of words."""
+
+
+def _stretches(spec: DataSpec, limit: int | None) -> dict[SplitName, Units]:
+    """Each split's part of the text, in the order of time: training first, the test last."""
+    unit = spec.text_settings.unit
+    files = {key: _units(_read(path, unit, limit), unit) for key, path in spec.files.items()}
+    split = spec.split
+    if spec.path is not None:
+        return _parts(files["path"], split.train, split.validation, split.test)
+    carved = split.validation if spec.validation is None else 0.0
+    parts = _parts(files.pop("train"), 1 - carved, carved, 0.0)
+    return {**parts, **files}  # type: ignore[dict-item]
+
+
+def _parts(units: Units, *fractions: float) -> dict[SplitName, Units]:
+    ends = np.rint(np.cumsum(fractions) * len(units)).astype(int)
+    names: tuple[SplitName, ...] = ("train", "validation", "test")
+    starts = [0, *ends[:-1]]
+    return {
+        name: units[start:end]
+        for name, fraction, start, end in zip(names, fractions, starts, ends, strict=True)
+        if fraction > 0
+    }
+
+
+def _read(path: Path, unit: str, limit: int | None) -> bytes | str:
+    if path.is_dir():
+        raise DataError(f"{path} is a folder. A text is one file.")
+    if not path.exists():
+        raise no_such_file(path)
+    check_memory(PEAK * path.stat().st_size, f"{path}: reading it")
+    try:
+        with open_stream(path) as file:
+            content = file.read() if limit is None else file.read(limit)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}.") from error
+    if not content:
+        raise DataError(f"{path}: the file is empty.")
+    if unit == "byte":
+        return content
+    if limit is not None and len(content) == limit:  # not in the middle of a character
+        content = content[: content.rfind(b"\n") + 1] or content
+    return read_text(content, str(path))
+
+
+def _units(text: bytes | str, unit: str) -> Units:
+    return list(split_units(text, "word")) if unit == "word" and isinstance(text, str) else text
+
+
+def _joined(units: Units, unit: str) -> str:
+    if isinstance(units, bytes):
+        return ""
+    return " ".join(units) if unit == "word" else str(units)
+
+
+def _encode(units: Units, vocabulary: Vocabulary) -> Codes:
+    if isinstance(units, bytes):
+        return vocabulary.encode_bytes(units)
+    return vocabulary.encode(units if isinstance(units, str) else " ".join(units))
+
+
+def _cut(units: Units, encoder: StreamEncoder, name: str, shift: bool = False) -> Split:
+    """Stretches one behind the other; what is left at the end is no example. The target is one step ahead."""
+    codes, length = _encode(units, encoder.vocabulary), encoder.length
+    if len(codes) <= length:
+        raise _too_short(units, name, TextSpec(unit=encoder.vocabulary.unit, length=length))
+    count = max((len(codes) - length) // length, 1) if shift else (len(codes) - 1) // length
+    slack = min(length - 1, len(codes) - 1 - count * length) if shift else 0
+    starts = np.arange(count, dtype=np.int64) * length
+    return Split(
+        Windows(codes, starts, length, slack), Windows(codes[1:], starts, length, slack), None, starts + length
+    )
+
+
+def _limited(split: Split, spec: DataSpec) -> Split:
+    """The first examples of the training stretch, as many as `data.limit` allows."""
+    if spec.limit is None:
+        return split
+    keep = spec.limit if isinstance(spec.limit, int) else max(1, round(spec.limit * len(split)))
+    return split.take(np.arange(min(keep, len(split))))
+
+
+def _too_short(units: Units, name: str, spec: TextSpec) -> ConfigError:
+    text = (
+        f"the {name} text has {len(units):,} {spec.unit}s, too few for one example of {spec.length:,}, the next one "
+        "included. Take a smaller length, a longer text, or another split."
+    )
+    return ConfigError([Mistake(("data", "text", "length"), text)])
+
+
+def _notes(stretches: Mapping[SplitName, Units], vocabulary: Vocabulary) -> tuple[str, ...]:
+    """What the validation text holds that training never met."""
+    units = stretches.get("validation")
+    if units is None or isinstance(units, bytes):
+        return ()
+    unknown = vocabulary.unknown(units if isinstance(units, str) else " ".join(units))
+    if not unknown:
+        return ()
+    listed = ", ".join(show(token) for token in unknown[:5]) + (", ..." if len(unknown) > 5 else "")
+    return (f"{len(unknown)} {vocabulary.unit}s of the validation text are not in the training text: {listed}.",)

@@ -1,0 +1,127 @@
+"""Text <-> tokens: characters, bytes or words, each with a number."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nettool.errors import DataError
+
+Unit = Literal["character", "byte", "word"]
+Codes = NDArray[np.integer[Any]]
+
+MOST_WORDS = 10_000
+_WORDS = re.compile(r"\w+|[^\w\s]")
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The units that have a number. Codes below `first` are for what has none: 0 is padding or unknown.
+
+    units: what has the codes first, first + 1, ...; of bytes all 256, each as the character of its number.
+    """
+
+    unit: Unit
+    units: tuple[str, ...]
+    padded: bool
+
+    @classmethod
+    def fit(cls, unit: Unit, texts: Iterable[str], most: int | None, padded: bool) -> Vocabulary:
+        """Number the units of the training texts; only the `most` frequent ones, if there are more."""
+        if unit == "byte":
+            return cls(unit, tuple(map(chr, range(256))), padded)
+        counts: Counter[str] = Counter()
+        for text in texts:
+            counts.update(split_units(text, unit))
+        most = most or (MOST_WORDS if unit == "word" else None)
+        ranked = sorted(counts, key=lambda token: (-counts[token], token))[:most]
+        return cls(unit, tuple(sorted(ranked)), padded)
+
+    @property
+    def first(self) -> int:
+        """The code of the first unit: behind padding, where there is any, and unknown."""
+        return 1 + self.padded
+
+    @property
+    def size(self) -> int:
+        """Codes in all."""
+        return self.first + len(self.units)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The smallest type that holds every code."""
+        return np.dtype(np.uint8 if self.size <= 2**8 else np.int16 if self.size <= 2**15 else np.int32)
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {token: code for code, token in enumerate(self.units, self.first)}
+
+    def encode(self, text: str) -> Codes:
+        """The codes of a text, one for each unit; unknown ones have the code before the first."""
+        if self.unit == "byte":
+            return self.encode_bytes(text.encode())
+        if self.unit == "character":
+            return self._encode_characters(text)
+        places, unknown = self._places, self.first - 1
+        return np.array([places.get(word, unknown) for word in split_units(text, "word")], self.dtype)
+
+    def encode_bytes(self, content: bytes) -> Codes:
+        """The codes of bytes, which need not be text."""
+        codes: Codes = np.frombuffer(content, np.uint8).astype(self.dtype) + self.dtype.type(self.first)
+        return codes
+
+    def _encode_characters(self, text: str) -> Codes:
+        """By way of a table over code points, so that a book takes no loop."""
+        points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+        table = np.full(max((ord(token) for token in self.units), default=0) + 2, self.first - 1, self.dtype)
+        for token, code in self._places.items():
+            table[ord(token)] = code
+        return table[np.minimum(points, len(table) - 1)]
+
+    def unknown(self, text: str) -> tuple[str, ...]:
+        """The units of a text that have no code, each once, in their order."""
+        if self.unit == "byte":
+            return ()
+        return tuple(token for token in dict.fromkeys(split_units(text, self.unit)) if token not in self._places)
+
+    def decode(self, codes: Sequence[int]) -> str:
+        """The text of these codes; nothing for those that stand for no unit. Words are parted by blanks."""
+        tokens = [self.units[code - self.first] for code in codes if code >= self.first]
+        if self.unit == "byte":
+            return bytes(map(ord, tokens)).decode(errors="replace")
+        return (" " if self.unit == "word" else "").join(tokens)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return {"unit": self.unit, "units": [] if self.unit == "byte" else list(self.units), "padded": self.padded}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Vocabulary:
+        """What `to_json` wrote."""
+        units = tuple(map(chr, range(256))) if data["unit"] == "byte" else tuple(data["units"])
+        return cls(data["unit"], units, bool(data["padded"]))
+
+
+def split_units(text: str, unit: Unit) -> Sequence[str]:
+    """The units of a text: its characters, or its words and punctuation marks in small letters."""
+    return _WORDS.findall(text.lower()) if unit == "word" else text
+
+
+def read_text(content: bytes, source: str) -> str:
+    """UTF-8 text, its line ends made equal. Raises DataError with the line where it is none."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"{source}: line {line:,}: byte {content[error.start]:#04x} is no UTF-8 text. "
+            "Cure: save the file as UTF-8, or set `data.text.unit: byte`."
+        ) from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -1,0 +1,69 @@
+"""What to say when a layer cannot take the shape that it is given."""
+
+from __future__ import annotations
+
+from nettool.config.layers import LayerSpec
+from nettool.config.sequences import Recurrent
+from nettool.config.signature import Flat, Image, Sequence, Shape, Tokens, describe_shape
+from nettool.errors import ConfigPath
+from nettool.model.plans import LayerPlan
+
+NEEDS = {
+    Flat: "a flat vector",
+    Image: "an image (channels, height, width)",
+    Sequence: "a sequence (time, features)",
+    Tokens: "tokens, as text has them",
+}
+EMBED = "Put `- embedding: 64` before it."
+
+
+class Misfit(Exception):
+    """A layer that does not fit. keys: which of its settings is to blame; none for the whole layer."""
+
+    def __init__(self, text: str, *keys: str) -> None:
+        super().__init__(text)
+        self.text = text
+        self.keys: ConfigPath = keys
+
+
+def wrong_shape(spec: LayerSpec, shape: Shape, giver: LayerPlan | None, *accepted: type[Shape]) -> Misfit:
+    """What the layer needs, what it gets from whom, and the cure. giver: the layer before; None for the data."""
+    needs = " or ".join(NEEDS[kind] for kind in accepted)
+    gives = f"{giver.name} gives" if giver else "the data gives"
+    return Misfit(f"needs {needs}, but {gives} {describe_shape(shape)}. {_cure(spec, shape, giver, accepted)}")
+
+
+def _cure(spec: LayerSpec, shape: Shape, giver: LayerPlan | None, accepted: tuple[type[Shape], ...]) -> str:
+    if isinstance(shape, Tokens):
+        return EMBED
+    if Tokens in accepted:
+        return "Leave it out: " + (
+            "the categories of a table are embedded without being told." if giver is None else "these are numbers."
+        )
+    if Flat in accepted:
+        return _flattening(shape, giver)
+    if isinstance(shape, Flat):
+        return _unflattening(spec, giver, accepted)
+    if isinstance(shape, Image):
+        return "Use conv2d for images." if spec.layer == "conv1d" else "Put `- flatten` before a layer of vectors."
+    return "Use conv1d for a sequence." if spec.layer == "conv2d" else "Move it to where the data is an image."
+
+
+def _flattening(shape: Shape, giver: LayerPlan | None) -> str:
+    """How an image or a sequence becomes a vector."""
+    if isinstance(shape, Sequence) and giver is not None and isinstance(giver.spec, Recurrent):
+        return f"Set `returns: last` in {giver.name}, or put `- global_avg_pool` before it."
+    return "Put `- flatten` or `- global_avg_pool` before it."
+
+
+def _unflattening(spec: LayerSpec, giver: LayerPlan | None, accepted: tuple[type[Shape], ...]) -> str:
+    """How what was flattened stays an image or a sequence."""
+    if giver is not None and isinstance(giver.spec, Recurrent):
+        return f"Set `returns: sequence` in {giver.name}."
+    if giver is not None and giver.spec.layer in ("flatten", "global_avg_pool"):
+        return f"Move it before the {giver.spec.layer}."
+    if giver is not None:
+        return f"Move it before {giver.name}."
+    if Image in accepted:
+        return "If its numbers are pixels, put `- reshape: [channels, height, width]` before it."
+    return "For a table in time order set `data.window`; else put `- reshape: [time, features]` before it."

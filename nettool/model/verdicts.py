@@ -1,0 +1,59 @@
+"""What the layers of a network make it together: linear by mistake, or looking at what it is to predict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nettool.config.convolutions import AvgPool, Conv1d, MaxPool
+from nettool.config.layer_types import Product
+from nettool.config.layers import CustomLayer, LayerNorm
+from nettool.config.sequences import Attention, Recurrent, Transformer
+from nettool.errors import Mistake
+from nettool.model.plans import LayerPlan, NetworkPlan
+
+
+def linear_warning(plan: NetworkPlan) -> str | None:
+    """A sentence where hidden layers exist but nothing between input and output is nonlinear."""
+    leaves = list(plan.leaves())
+    hidden = [layer for layer in leaves if isinstance(layer.spec, Product)]
+    if not hidden or any(_bends(layer) for layer in leaves):
+        return None
+    return (
+        f"this network is linear: its {len(hidden)} hidden layer{'s have' if len(hidden) > 1 else ' has'} "
+        "no activation, and linear functions composed remain linear. "
+        "For a network that can bend, set `activation: relu`."
+    )
+
+
+def _bends(layer: LayerPlan) -> bool:
+    """Whether the layer is nonlinear in one example: batch norm is not, since it scales all examples alike."""
+    spec = layer.spec
+    has_layer_norm = isinstance(spec, LayerNorm) or (isinstance(spec, Product) and spec.norm == "layer_norm")
+    bends = isinstance(spec, CustomLayer | MaxPool | Recurrent | Attention | Transformer)
+    return layer.activation != "linear" or has_layer_norm or bends
+
+
+def looks_ahead(plan: NetworkPlan) -> Iterator[Mistake]:
+    """The layers through which a step sees later ones, which it is to predict."""
+    seen = set()
+    for layer in plan.leaves():
+        found = _sight(layer)
+        if found is not None and layer.path not in seen:
+            seen.add(layer.path)
+            key, cure = found
+            text = f"lets a step see the ones after it, which the network is to predict (`target: next`). {cure}"
+            yield Mistake((*layer.path, key), text)
+
+
+def _sight(layer: LayerPlan) -> tuple[str, str] | None:
+    """The setting that lets a layer look ahead, and the cure."""
+    match layer.spec:
+        case Attention(causal=False) | Transformer(causal=False):
+            return "causal", "Set `causal: true`."
+        case Recurrent(bidirectional=True):
+            return "bidirectional", "Set `bidirectional: false`."
+        case Conv1d(padding=padding, size=size) if padding != "causal" and size > 1:
+            return "padding", "Set `padding: causal`."
+        case MaxPool() | AvgPool():
+            return "size", "Take the pooling out."
+    return None

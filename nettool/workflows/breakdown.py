@@ -1,0 +1,48 @@
+"""What is behind an average: the examples of each value of a column, each class, each number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nettool.config.signature import ClassTarget, NumberTarget, Target
+from nettool.training.classification_metrics import by_class
+from nettool.training.evaluation import Measured
+from nettool.training.metrics import compute_metrics
+
+OF_A_NUMBER = ("rmse", "mae", "r2")
+
+
+@dataclass(frozen=True)
+class Group:
+    """Some examples, or one of several outputs."""
+
+    value: str
+    num_examples: int
+    metrics: dict[str, float]
+
+
+def parts_of(target: Target, measured: Measured, weights: Tensor | None) -> tuple[Group, ...]:
+    """Each of three classes or more, or each of several numbers (of a series: at each step ahead); nothing else has
+    parts. Examples of weight 0 count as absent.
+    """
+    if measured.predictions is None or measured.target is None:
+        return ()
+    predicted, true = measured.predictions, measured.target.cpu()
+    if isinstance(target, NumberTarget) and len(target.names) > 1:
+        return tuple(
+            Group(name, len(true), _of_one(predicted[:, [place]], true[:, [place]], name, weights))
+            for place, name in enumerate(target.names)
+        )
+    if isinstance(target, ClassTarget) and len(target.classes) > 2:
+        counted = torch.ones(len(true), dtype=torch.bool) if weights is None else weights.cpu() > 0
+        kept = None if weights is None else weights.cpu()[counted].double().numpy()
+        found = by_class(predicted[counted].numpy(), true[counted].numpy(), len(target.classes), kept)
+        return tuple(Group(name, *numbers) for name, numbers in zip(target.classes, found, strict=True))
+    return ()
+
+
+def _of_one(predicted: Tensor, true: Tensor, name: str, weights: Tensor | None) -> dict[str, float]:
+    return compute_metrics(OF_A_NUMBER, predicted, true, NumberTarget((name,)), weights)
