@@ -18,6 +18,7 @@ from nettool.model.compile import CUSTOM_BUILDERS
 from nettool.runs.directory import RunDirectory, find_run
 from nettool.runs.journal import read_record
 from nettool.workflows import evaluate as evaluation
+from nettool.workflows import generate as generation
 from nettool.workflows import predict as prediction
 from nettool.workflows import train as training
 from nettool.workflows.trained import Trained, load_trained
@@ -83,6 +84,13 @@ class Run:
         added = prediction.predicted_columns(self._trained, table, "the frame")
         prediction.check_names(added, frame.columns, "the frame")
         return frame.assign(**{name: column.to_pandas().to_numpy() for name, column in added.items()})
+
+    def generate(self, prompt: str = "", length: int = 400, temperature: float = 1.0, seed: int = 0) -> str:
+        """The prompt and what the network writes after it: `length` characters, bytes or words.
+
+        Raises UsageError for a run that does not predict the next token, and for a prompt with unknown characters.
+        """
+        return "".join(generation.generate(self._trained, prompt, length, temperature, seed))
 
     def evaluate(self, split: SplitName | None = None, file: str | Path | None = None) -> evaluation.Evaluation:
         """Measure the best weights on a split (default: test) or on another file."""

@@ -82,13 +82,17 @@ def _bytes(number: float) -> str:
 def print_data(checked: Checked) -> None:
     """The columns, the splits, the balance of the classes, and what looks like a leak."""
     from nettool.data.suspects import find_suspects
-    from nettool.workflows.check import class_shares, summarise
+    from nettool.workflows.check import class_shares, describe_vocabulary, summarise
 
     out = console.stdout()
     data = checked.data
-    rows = [(c.name or '""', c.kind, c.role, summarise(c), _count(c.num_missing)) for c in data.columns]
-    out.print(console.table(("column", "kind", "role", "what is in it", "missing"), rows, text_columns=4))
-    out.print()
+    if data.columns:
+        rows = [(c.name or '""', c.kind, c.role, summarise(c), _count(c.num_missing)) for c in data.columns]
+        out.print(console.table(("column", "kind", "role", "what is in it", "missing"), rows, text_columns=4))
+        out.print()
+    if line := describe_vocabulary(data):
+        out.print(console.printable(line))
+        out.print()
     sizes = [(name, _count(size)) for name, size in data.sizes.items()]
     out.print(console.table(("split", "examples"), sizes))
     out.print()

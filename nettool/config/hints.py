@@ -17,9 +17,20 @@ OTHER_NAMES = {
     # keys
     "learning_rate": "lr", "model": "layers", "network": "layers", "dataset": "data", "criterion": "loss",
     "max_epochs": "epochs", "file": "path", "label": "target", "neurons": "units", "size": "units",
-    "tolerance": "min_delta",
+    "tolerance": "min_delta", "kernel_size": "size", "kernel": "size", "pool_size": "size", "strides": "stride",
+    "out_channels": "filters", "num_heads": "heads", "n_heads": "heads", "hidden_size": "units",
+    "num_layers": "layers", "d_model": "width", "embedding_dim": "width", "dim_feedforward": "feedforward",
+    "seq_length": "length", "sequence_length": "length", "block_size": "length", "vocab_size": "vocabulary",
+    "normalize": "normalise", "augmentation": "augment", "return_sequences": "returns",
     # layers
     "linear": "dense", "fc": "dense", "hidden": "dense", "fully_connected": "dense", "norm": "batch_norm",
+    "conv": "conv2d", "convolution": "conv2d", "conv2": "conv2d", "maxpool": "max_pool", "maxpool2d": "max_pool",
+    "maxpooling2d": "max_pool", "pool": "max_pool", "avgpool": "avg_pool", "averagepooling2d": "avg_pool",
+    "globalaveragepooling2d": "global_avg_pool", "adaptive_avg_pool": "global_avg_pool", "gap": "global_avg_pool",
+    "batchnorm": "batch_norm", "batchnorm2d": "batch_norm", "batchnormalization": "batch_norm",
+    "layernorm": "layer_norm", "layernormalization": "layer_norm", "embed": "embedding", "unflatten": "reshape",
+    "self_attention": "attention", "multi_head_attention": "attention", "multiheadattention": "attention",
+    "transformer_block": "transformer", "transformer_encoder": "transformer", "positional_encoding": "positional",
     # activations, first weights, devices, kinds of columns
     "none": "linear", "identity": "linear", "swish": "silu", "kaiming": "he", "glorot": "xavier", "gpu": "cuda",
     "int": "number", "float": "number", "numeric": "number", "string": "category", "str": "category",
@@ -104,7 +115,8 @@ def unknown_layer(name: str, known: Sequence[str]) -> str:
         return f"{name} is an activation: write `- activation: {name.lower()}`."
     if name.lower() == "softmax":
         return "leave it out: the loss applies the softmax itself, and predictions are probabilities."
-    return f'there is no layer "{name}".{nearest(name, known)} The layers are {", ".join(known)}.'
+    guess = nearest(name, known) or f" The layers are {', '.join(known)}."
+    return f'there is no layer "{name}".{guess}'
 
 
 def meant_number(value: Any) -> str:

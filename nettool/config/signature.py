@@ -127,10 +127,9 @@ class LabelTarget:
 
 @dataclass(frozen=True)
 class NumberTarget:
-    """One number or several. For a series: each number at each of `horizon` steps ahead, the steps together."""
+    """One number or several; of a series each number at each step ahead, named `name+step`."""
 
     names: tuple[str, ...]
-    horizon: int = 1
 
     @property
     def num_outputs(self) -> int:

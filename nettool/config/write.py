@@ -40,6 +40,9 @@ def _layer(layer: dict[str, Any]) -> Any:
     settings = layer if name in LAYERS else layer["settings"]
     if name in CONTAINERS:
         settings["layers"] = [_layer(inner) for inner in settings["layers"]]
+    main = LAYERS[name].main if name in LAYERS else None
+    if main is not None and main in settings:  # what a layer is mainly about comes first, as one would write it
+        settings = {main: settings.pop(main), **settings}
     return {name: settings} if settings else name
 
 

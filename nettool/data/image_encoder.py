@@ -14,6 +14,7 @@ from nettool.config.layer_types import Extents
 from nettool.config.signature import ImageExample
 from nettool.data.examples import Examples
 from nettool.data.features import Rows
+from nettool.data.memory import check_memory
 
 Pixels = NDArray[np.uint8]
 BLOCK = 4096
@@ -58,6 +59,7 @@ class ImageEncoder:
         assert examples.pixels is not None
         if len(rows) == len(examples.pixels):
             return examples.pixels  # all of them, in order: no second copy
+        check_memory(examples.pixels[0].nbytes * len(rows), f"a copy of {len(rows):,} images")
         return examples.pixels[rows]
 
     def to_json(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -31,6 +32,7 @@ from nettool.data.sources import check_source
 from nettool.data.targets import fit_target
 from nettool.data.tasks import settle_target
 from nettool.data.text_encoder import TextEncoder
+from nettool.data.values import show
 from nettool.errors import ConfigError, Mistake, NettoolError
 
 
@@ -48,16 +50,18 @@ def prepare(spec: DataSpec, loss: LossSpec, *, rows: int | None = None) -> Train
         return prepare_stream(spec, whole=rows is None)
     for path in spec.files.values():
         check_source(path)
-    spec = resolve(spec)
+    resolved = resolve(spec)
+    read = partial(_prepare, resolved, loss, alone=spec.features is None and resolved.features is not None)
     if rows is None:
-        return _prepare(spec, loss, None)
+        return read(None)
     try:
-        return _prepare(spec, loss, rows)
+        return read(rows)
     except NettoolError:
-        return _prepare(spec, loss, None)
+        return read(None)
 
 
-def _prepare(spec: DataSpec, loss: LossSpec, limit: int | None) -> TrainingData:
+def _prepare(spec: DataSpec, loss: LossSpec, limit: int | None, *, alone: bool) -> TrainingData:
+    """alone: whether nobody but an image or a text keeps the other columns out."""
     with ThreadPoolExecutor() as pool:
         # Hashing a file takes as long as reading it, and leaves the interpreter free.
         hashed = {key: pool.submit(fingerprint_of, path) for key, path in spec.files.items() if limit is None}
@@ -85,6 +89,8 @@ def _prepare(spec: DataSpec, loss: LossSpec, limit: int | None) -> TrainingData:
     sizes = {name: len(rows) for name, rows in parts.items()}
     sizes |= {name: len(split) for name, split in splits.items()}
     said = _notes(described, conformed, features, limit)
+    if alone and (left_out := _left_out(described)):
+        said = (left_out, *said)
     return TrainingData(splits, sizes, encoders, described, said, fingerprints)
 
 
@@ -116,6 +122,16 @@ def _fit_features(examples: Examples, columns: Sequence[Column], spec: DataSpec,
         if column.kind == "text" and column.role == "feature":
             return TextEncoder.fit(examples.table, column.name, spec.text_settings, rows)
     return TableEncoder.fit(examples.table, columns, spec.scale, rows)
+
+
+def _left_out(described: Sequence[Column]) -> str:
+    """A sentence on the columns that stand beside an image or a text, which alone is the network's input."""
+    names = [show(column.name) for column in described if column.role == "unused"]
+    (used_one,) = (show(column.name) for column in described if column.role == "feature")
+    if not names:
+        return ""
+    listed = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    return f"{listed} {'is' if len(names) == 1 else 'are'} left out: the network takes {used_one} alone."
 
 
 def _notes(

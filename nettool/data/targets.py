@@ -120,7 +120,7 @@ class NumberEncoder:
         if self.horizon == 1:
             return NumberTarget(self.names)
         steps = range(1, self.horizon + 1)
-        return NumberTarget(tuple(f"{name}+{step}" for step in steps for name in self.names), self.horizon)
+        return NumberTarget(tuple(f"{name}+{step}" for step in steps for name in self.names))
 
     def encode(self, table: pa.Table, rows: Rows, source: str) -> NDArray[Any]:
         """Encode rows of a conformed table."""

@@ -33,6 +33,7 @@ from nettool.model.plans import LayerPlan, NetworkPlan
 from nettool.model.product_shapes import has_bias
 from nettool.model.sequence_shapes import feedforward_units
 from nettool.model.spatial_shapes import pool_window, shortcut_stride
+from nettool.model.verdicts import needs_all_steps
 
 CUSTOM_BUILDERS: dict[str, Callable[[Any, int], nn.Module]] = {}
 """Builders of the layers added from Python: (settings, input features) to a module."""
@@ -93,9 +94,7 @@ def _inputs(plan: NetworkPlan) -> nn.Module:
         case ImageExample(means=means, deviations=deviations):
             return spatial.ImageInput(means, deviations)
         case TokenExample(padded=padded):
-            # A vector of all steps has one length; a layer added from Python may want it too.
-            fixed = any(isinstance(layer.spec, Flatten | CustomLayer) for layer in plan.leaves())
-            return recurrent.TokenInput(padded, cut=not fixed)
+            return recurrent.TokenInput(padded, cut=not needs_all_steps(plan))
 
 
 class _Builder:
@@ -227,7 +226,7 @@ def _linear(plan: LayerPlan, bias: bool) -> nn.Linear:
 
 def _projection(plan: LayerPlan) -> nn.Module:
     """The shortcut's linear map: of a vector, of each step, or of each pixel that the layers inside have left."""
-    stride = shortcut_stride(plan.input, plan.output)
+    stride = shortcut_stride(plan.input, plan.output, plan.inner)
     inputs, outputs = plan.input.features, plan.output.features
     if stride is None or (not any(step > 1 for step in stride) and not isinstance(plan.input, Image)):
         return blocks.Linear(inputs, outputs, bias=False)

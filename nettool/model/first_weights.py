@@ -13,7 +13,7 @@ from nettool.config.convolutions import Conv1d, Conv2d
 from nettool.config.layer_types import Init
 from nettool.config.layers import Dense, Output, Repeat, Residual
 from nettool.config.sequences import GRU, LSTM, RNN, Attention, Embedding, Positional, Transformer
-from nettool.model import blocks, recurrent, stack
+from nettool.model import blocks, recurrent, spatial, stack
 from nettool.model.plans import LayerPlan
 
 
@@ -64,7 +64,7 @@ def _init_product(
 
 @torch.no_grad()
 def _draw_linear(module: nn.Module, init: Init, generator: torch.Generator) -> None:
-    assert isinstance(module, blocks.Linear | nn.Conv2d | nn.Conv1d)
+    assert isinstance(module, blocks.Linear | spatial.Conv2d | spatial.Conv1d)
     draw_weights(module.weight, init, generator)
     if module.bias is not None:
         module.bias.zero_()

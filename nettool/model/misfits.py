@@ -35,18 +35,20 @@ def wrong_shape(spec: LayerSpec, shape: Shape, giver: LayerPlan | None, *accepte
 
 def _cure(spec: LayerSpec, shape: Shape, giver: LayerPlan | None, accepted: tuple[type[Shape], ...]) -> str:
     if isinstance(shape, Tokens):
-        return EMBED
+        return EMBED if Image not in accepted or Sequence in accepted else "Use `- embedding: 64` and conv1d."
     if Tokens in accepted:
-        return "Leave it out: " + (
-            "the categories of a table are embedded without being told." if giver is None else "these are numbers."
-        )
+        of_table = giver is None and isinstance(shape, Flat)
+        why = "the categories of a table are embedded without being told" if of_table else "these are numbers already"
+        return f"Leave it out: {why}."
     if Flat in accepted:
         return _flattening(shape, giver)
     if isinstance(shape, Flat):
         return _unflattening(spec, giver, accepted)
-    if isinstance(shape, Image):
-        return "Use conv2d for images." if spec.layer == "conv1d" else "Put `- flatten` before a layer of vectors."
-    return "Use conv1d for a sequence." if spec.layer == "conv2d" else "Move it to where the data is an image."
+    if isinstance(shape, Sequence):
+        return "Use conv1d for a sequence."
+    return "Use conv2d for images" + (
+        "." if spec.layer == "conv1d" else ", or put `- flatten` and `- reshape: [time, features]` before it."
+    )
 
 
 def _flattening(shape: Shape, giver: LayerPlan | None) -> str:
@@ -60,6 +62,8 @@ def _unflattening(spec: LayerSpec, giver: LayerPlan | None, accepted: tuple[type
     """How what was flattened stays an image or a sequence."""
     if giver is not None and isinstance(giver.spec, Recurrent):
         return f"Set `returns: sequence` in {giver.name}."
+    if giver is not None and giver.spec.layer == spec.layer:
+        return "Leave it out; once is enough."
     if giver is not None and giver.spec.layer in ("flatten", "global_avg_pool"):
         return f"Move it before the {giver.spec.layer}."
     if giver is not None:
@@ -67,3 +71,24 @@ def _unflattening(spec: LayerSpec, giver: LayerPlan | None, accepted: tuple[type
     if Image in accepted:
         return "If its numbers are pixels, put `- reshape: [channels, height, width]` before it."
     return "For a table in time order set `data.window`; else put `- reshape: [time, features]` before it."
+
+
+def steps_are_gone(joiner: LayerPlan) -> Misfit:
+    """What to say of an output that is to predict at every step, behind a layer that made one vector of them."""
+    cure = "Set `returns: sequence` there." if isinstance(joiner.spec, Recurrent) else "Take it out."
+    return Misfit(f"needs a vector for each step, but {joiner.name} has made one of them all. {cure}")
+
+
+def residual_changes(shape: Shape, output: Shape, inner: tuple[LayerPlan, ...], *, can_project: bool) -> str:
+    """What to say of a residual whose layers change the shape. can_project: whether a projection could follow."""
+    text = (
+        f"the layers inside give {describe_shape(output)}, but their input is {describe_shape(shape)}, and the two are "
+        "added."
+    )
+    if can_project:
+        return f"{text} End with a layer that gives the input's shape, or set `projection: true`."
+    if type(shape) is type(output):
+        return f"{text} Set `padding: same` inside, so that the size stays."
+    if any(isinstance(layer.spec, Recurrent) for layer in inner):
+        return f"{text} Set `returns: sequence` inside."
+    return f"{text} Take the layer that makes something else of it out of the residual."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +16,7 @@ from nettool.model.stack import Lengths, Timed, real_steps
 
 Cell = nn.RNN | nn.GRU | nn.LSTM
 State = Tensor | tuple[Tensor, Tensor]
-"""Of a cell, between two steps: [1, B, units], for an LSTM together with what it remembers."""
+"""Of a layer, between two steps: [B, units], for an LSTM together with what it remembers."""
 
 
 class RNN(nn.RNN):
@@ -77,12 +78,43 @@ class Recurrent(Timed):
         return (last_dropout(states), lengths) if self.sequence else (last_dropout(last), None)
 
     def advance(self, x: Tensor, states: list[State | None]) -> tuple[Tensor, list[State | None]]:
-        """One more step, [B, 1, F] to [B, 1, units], after those that left these states (None before the first)."""
+        """Some more steps, [B, T, F] to [B, T, units], after those that left these states (None before the first).
+
+        Step by step by torch's cell functions: a whole layer's kernel packs its weights anew at each call, which takes
+        fifty times as long as one step.
+        """
         after: list[State | None] = []
         for cell, state in zip(self.cells, states, strict=True):
-            x, new = cell(x, state)
-            after.append(new)
+            outputs = []
+            for step in x.unbind(dim=1):
+                output, state = _advance_cell(cell, step, state)
+                outputs.append(output)
+            x = torch.stack(outputs, dim=1)
+            after.append(state)
         return x, after
+
+
+_WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+"""Of a cell of torch's, in the order of its step functions."""
+
+
+def _advance_cell(cell: nn.Module, x: Tensor, state: State | None) -> tuple[Tensor, State]:
+    """One step of one layer: [B, F] to [B, units], and the state that it leaves."""
+    assert isinstance(cell, Cell)
+    weights: list[Any] = [getattr(cell, f"{name}_l0", None) for name in _WEIGHTS]  # without `bias` there are two
+    zeros = x.new_zeros(len(x), cell.hidden_size)
+    if isinstance(cell, nn.LSTM):
+        assert state is None or isinstance(state, tuple)
+        hidden, memory = torch.lstm_cell(x, state or (zeros, zeros), *weights)
+        return hidden, (hidden, memory)
+    before = zeros if state is None else state
+    assert isinstance(before, Tensor)
+    if isinstance(cell, nn.GRU):
+        hidden = torch.gru_cell(x, before, *weights)
+    else:
+        step = torch.rnn_tanh_cell if cell.nonlinearity == "tanh" else torch.rnn_relu_cell
+        hidden = step(x, before, *weights)
+    return hidden, hidden
 
 
 def _states(cell: nn.Module, x: Tensor, lengths: Lengths) -> tuple[Tensor, Tensor]:
@@ -144,8 +176,9 @@ class Positional(nn.Module):
 
 def sinusoids(time: int, features: int) -> Tensor:
     """Sin and cos of the step's number at wavelengths from 2 pi to 20,000 pi, alternating: float [time, features]."""
-    angles = torch.arange(time)[:, None] * torch.exp(torch.arange(0, features, 2) * (-math.log(10_000) / features))
-    return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)[:, :features]
+    steps, waves = torch.arange(time, dtype=torch.float64), torch.arange(0, features, 2, dtype=torch.float64)
+    angles = steps[:, None] * torch.exp(waves * (-math.log(10_000) / features))  # in float32 late steps would blur
+    return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)[:, :features].float()
 
 
 class Attention(Timed):

@@ -39,7 +39,7 @@ from nettool.config.signature import (
 from nettool.config.signature import Sequence as Steps
 from nettool.errors import ConfigError, ConfigPath, Mistake
 from nettool.model import sequence_shapes, spatial_shapes
-from nettool.model.misfits import EMBED, Misfit, wrong_shape
+from nettool.model.misfits import EMBED, Misfit, residual_changes, steps_are_gone, wrong_shape
 from nettool.model.plans import LayerPlan, NetworkPlan, input_shape
 from nettool.model.product_shapes import given_numbers, plan_custom, plan_dense, plan_output
 from nettool.model.spatial_shapes import Hidden
@@ -88,7 +88,8 @@ class _Planner:
         self.signature = signature
         self.every_step = isinstance(signature.target, NextTarget)
         self.dropout_due = 0.0  # of a product whose activation is an item of its own, still to come
-        self.giver: LayerPlan | None = None
+        self.giver: LayerPlan | None = None  # the layer before; None for the data
+        self.joiner: LayerPlan | None = None  # what made one vector of all steps
         self.mistakes: list[Mistake] = []
 
     def plan(self, layers: Sequence[LayerSpec], path: ConfigPath, shape: Shape) -> tuple[LayerPlan, ...]:
@@ -102,6 +103,8 @@ class _Planner:
                 self.mistakes.append(Mistake((*here, *misfit.keys), misfit.text))
                 raise _NoShapeError from None
             plans.append(plan)
+            if isinstance(shape, Steps) and isinstance(plan.output, Flat):
+                self.joiner = plan
             shape, self.giver = plan.output, plan
         return tuple(plans)
 
@@ -223,12 +226,12 @@ class _Planner:
     def check_steps(self, spec: Output, shape: Shape) -> Steps:
         """Where the next token is predicted at every step, there must be as many steps as tokens."""
         if not isinstance(shape, Steps):
-            raise self.wrong_shape(spec, shape, Steps)
+            raise steps_are_gone(self.joiner) if self.joiner else self.wrong_shape(spec, shape, Steps)
         tokens = input_shape(self.signature, ())
         if isinstance(tokens, Tokens) and shape.time != tokens.time:
             raise Misfit(
-                f"the next token is predicted after each of {tokens.time} steps, but only {shape.time} are left here. "
-                "Take strides and pooling out of the network."
+                f"the next token is predicted after each of {tokens.time} steps, but there are {shape.time} here. "
+                "Every layer must keep their number: `padding: causal`, no stride, no pooling."
             )
         return shape
 
@@ -246,17 +249,13 @@ class _Planner:
     def residual(self, spec: Residual, path: ConfigPath, shape: Shape) -> LayerPlan:
         inner = self.plan(spec.layers, (*path, "layers"), shape)
         output = inner[-1].output
-        if spec.projection and spatial_shapes.shortcut_stride(shape, output) is not None:
+        stride = spatial_shapes.shortcut_stride(shape, output, inner)
+        if spec.projection and stride is not None:
             weights = shape.features * output.features
             positions = output.size // output.features
             return _container(path, spec, shape, output, inner, num_parameters=weights, flops=2 * weights * positions)
         if output != shape:
-            cure = "projection: true" if not spec.projection else "padding: same"
-            text = (
-                f"the layers inside give {describe_shape(output)}, but their input is {describe_shape(shape)}, and the "
-                f"two are added. End with a layer that gives the input's shape, or set `{cure}`."
-            )
-            self.mistakes.append(Mistake(path, text))
+            self.mistakes.append(Mistake(path, residual_changes(shape, output, inner, can_project=stride is not None)))
         return _container(path, spec, shape, output, inner)
 
 

@@ -105,7 +105,8 @@ class TimePool(Timed):
         after = _shortened(lengths, self.size, self.stride, pads)
         if self.largest:
             channels = silenced(x, lengths, float("-inf")).transpose(1, 2)
-            return F.max_pool1d(channels, self.size, self.stride, self.padding).transpose(1, 2), after
+            largest = F.max_pool1d(channels, self.size, self.stride, self.padding).transpose(1, 2)
+            return silenced(largest, after), after  # no infinity may reach a product, whose gradient would be NaN
         if lengths is None:
             channels = x.transpose(1, 2)
             pooled = F.avg_pool1d(channels, self.size, self.stride, self.padding, count_include_pad=False)
@@ -155,8 +156,16 @@ class TimeBatchNorm(Timed):
     def run(self, x: Tensor, lengths: Lengths) -> tuple[Tensor, Lengths]:
         """Normalise all steps by what the real ones show."""
         if lengths is None or not self.training:
-            return self.norm(x.flatten(0, 1)).view_as(x), lengths
+            return self._normalised(x.flatten(0, 1)).view_as(x), lengths
         real = real_steps(lengths, x.shape[1])
         out = torch.zeros_like(x)
-        out[real] = self.norm(x[real])
+        out[real] = self._normalised(x[real])
         return out, lengths
+
+    def _normalised(self, steps: Tensor) -> Tensor:
+        """[N, F]. A single step has no deviation; it is seen as evaluation would see it."""
+        norm = self.norm
+        if len(steps) > 1 or not self.training:
+            out: Tensor = norm(steps)
+            return out
+        return F.batch_norm(steps, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)

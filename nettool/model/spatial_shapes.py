@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from nettool.config.convolutions import AvgPool, Conv1d, Conv2d, MaxPool, Reshape
@@ -143,17 +144,40 @@ def plan_reshape(path: ConfigPath, spec: Reshape, shape: Flat, *, of_table: bool
     return LayerPlan(path, spec, shape, output)
 
 
-def shortcut_stride(inputs: Shape, output: Shape) -> tuple[int, ...] | None:
-    """The stride of the projection that brings the input to the output's size; None where there is none."""
+def shortcut_stride(inputs: Shape, output: Shape, inner: Iterable[LayerPlan]) -> tuple[int, ...] | None:
+    """The stride of the projection that brings the input to the output's size; None where there is none.
+
+    That of the layers inside, all together, so that both ways look at the same places; where it does not fit, because
+    a pooling rounds otherwise, any that does.
+    """
     before, after = _positions(inputs), _positions(output)
     if type(inputs) is not type(output) or len(before) != len(after):
         return None
-    strides = [math.ceil(extent / end) for extent, end in zip(before, after, strict=True)]
-    fits = all(
-        output_extent(extent, 1, stride, 0, 0) == end
-        for extent, stride, end in zip(before, strides, after, strict=True)
-    )
-    return tuple(strides) if fits else None
+    for strides in (_strides(inner, len(before)), tuple(map(_least_stride, before, after))):
+        reached = (output_extent(extent, 1, stride, 0, 0) for extent, stride in zip(before, strides, strict=True))
+        if tuple(reached) == after:
+            return strides
+    return None
+
+
+def _least_stride(extent: int, end: int) -> int:
+    return math.ceil(extent / end)
+
+
+def _strides(layers: Iterable[LayerPlan], num_axes: int) -> tuple[int, ...]:
+    """The strides of these layers along each axis, multiplied."""
+    product = [1] * num_axes
+    for layer in layers:
+        own: tuple[int, ...] = (1,) * num_axes
+        match layer.spec:
+            case Conv1d() | Conv2d():
+                own = both(layer.spec.stride)[:num_axes]
+            case MaxPool() | AvgPool():
+                own = tuple(pool_window(layer.spec, axis, num_axes)[1] for axis in range(num_axes))
+            case _ if layer.inner:
+                own = _strides(layer.inner, num_axes)
+        product = [before * stride for before, stride in zip(product, own, strict=True)]
+    return tuple(product)
 
 
 def _positions(shape: Shape) -> tuple[int, ...]:

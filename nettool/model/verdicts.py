@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nettool.config.convolutions import AvgPool, Conv1d, MaxPool
+from nettool.config.convolutions import AvgPool, Conv1d, Flatten, MaxPool, Reshape
 from nettool.config.layer_types import Product
 from nettool.config.layers import CustomLayer, LayerNorm
 from nettool.config.sequences import Attention, Recurrent, Transformer
+from nettool.config.signature import Sequence
 from nettool.errors import Mistake
 from nettool.model.plans import LayerPlan, NetworkPlan
 
@@ -54,6 +55,24 @@ def _sight(layer: LayerPlan) -> tuple[str, str] | None:
             return "bidirectional", "Set `bidirectional: false`."
         case Conv1d(padding=padding, size=size) if padding != "causal" and size > 1:
             return "padding", "Set `padding: causal`."
+        case Conv1d(stride=stride) if stride > 1:
+            return "stride", "Set `stride: 1`."
         case MaxPool() | AvgPool():
             return "size", "Take the pooling out."
+        case Reshape():
+            return "shape", "Take it out, and what made a vector of all steps."
     return None
+
+
+def needs_all_steps(plan: NetworkPlan) -> bool:
+    """Whether the network works on as many steps as it was planned for and on no fewer.
+
+    One layer is enough that makes a vector of all steps, or that leaves fewer of them (none, of too few); a layer that
+    was added from Python may be one.
+    """
+    for layer in plan.leaves():
+        before, after = layer.input, layer.output
+        shortens = isinstance(before, Sequence) and isinstance(after, Sequence) and before.time != after.time
+        if shortens or isinstance(layer.spec, Flatten | CustomLayer):
+            return True
+    return False

@@ -12,12 +12,18 @@ from nettool.data.bundle import TrainingData
 from nettool.data.columns import Column
 from nettool.data.prepare import prepare
 from nettool.data.targets import ClassEncoder
+from nettool.data.text_encoder import StreamEncoder, TextEncoder
+from nettool.data.values import show
 from nettool.model.class_weights import class_weights_from
 from nettool.model.memory import training_bytes
 from nettool.model.plans import NetworkPlan
 from nettool.model.shapes import plan_network
 from nettool.model.verdicts import linear_warning
 
+MOST_SHOWN = 60
+"""Characters of a text that are shown."""
+MOST_UNITS = 20
+"""Characters or words of a vocabulary that are shown."""
 FIRST_ROWS = 10_000
 """Rows that are read to know the widths, where the whole data is not asked for."""
 
@@ -44,7 +50,24 @@ def summarise(column: Column) -> str:
     examples = ", ".join(column.examples[:4])
     if column.kind == "ignore":
         return column.reason
+    if column.kind == "image":
+        return "images"
+    if column.kind == "text":
+        return show(column.examples[0], MOST_SHOWN) if column.examples else ""
     return f"{column.num_distinct} levels: {examples}" if column.kind == "category" else examples
+
+
+def describe_vocabulary(data: TrainingData) -> str:
+    """What a text is made of, in a line; nothing for other data."""
+    encoder = data.encoders.features
+    if not isinstance(encoder, StreamEncoder | TextEncoder):
+        return ""
+    vocabulary = encoder.vocabulary
+    if vocabulary.unit == "byte":
+        return "vocabulary: all 256 bytes"
+    listed = ", ".join(show(token) for token in vocabulary.units[:MOST_UNITS])
+    rest = ", ..." if len(vocabulary.units) > MOST_UNITS else ""
+    return f"vocabulary: {len(vocabulary.units):,} {vocabulary.unit}s: {listed}{rest}"
 
 
 def class_shares(data: TrainingData) -> dict[str, dict[SplitName, float]]:

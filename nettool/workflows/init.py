@@ -47,6 +47,16 @@ def config_for_table(table_path: Path, target: str | None, output: Path | None) 
 
     Raises UsageError without a target or where the output exists, DataError for a table that cannot be read.
     """
+    if table_path.is_dir():
+        raise UsageError(
+            f"{table_path} is a folder. For a folder of images begin with an example: `nettool init mnist_cnn`, then "
+            f"`nettool train mnist_cnn.yaml data.path={table_path}`."
+        )
+    if table_path.is_file() and table_path.suffix in (".txt", ".abc", ".md"):
+        raise UsageError(
+            f"{table_path} is a text. To predict what comes next in it begin with an example: `nettool init "
+            f"music_lstm`, then `nettool train music_lstm.yaml data.path={table_path}`."
+        )
     table = read_table(table_path)
     names = table.column_names
     if target is None:

@@ -18,6 +18,7 @@ from nettool.data.examples import Split
 from nettool.data.idx import is_idx
 from nettool.data.image_encoder import ImageEncoder
 from nettool.data.image_files import images_under, is_image
+from nettool.data.series import SeriesEncoder
 from nettool.data.sources import as_written, read_table
 from nettool.errors import DataError, UsageError
 from nettool.runs import durable
@@ -123,7 +124,10 @@ def _named_columns(trained: Trained, values: NDArray[np.float64]) -> dict[str, p
 
 
 def feature_names(trained: Trained) -> tuple[str, ...]:
-    """The columns that the network predicts from."""
+    """The columns that the network predicts from; of a series also the past of what it predicts."""
+    features = trained.encoders.features
+    if isinstance(features, SeriesEncoder):
+        return tuple(column.name for column in features.rows.columns)
     return tuple(column.name for column in used(trained.encoders.columns, "feature"))
 
 

@@ -11,12 +11,17 @@ from nettool.config.layer_types import Activation
 from nettool.config.load import load_mapping
 from nettool.config.signature import (
     Example,
+    Flat,
+    Image,
     ImageExample,
     NumberTarget,
+    Sequence,
+    Shape,
     Signature,
     TableExample,
     Target,
     TokenExample,
+    Tokens,
 )
 from nettool.errors import ConfigError
 from nettool.model.compile import Network, compile_network
@@ -39,7 +44,7 @@ def make_plan(
     target: Target | None = None,
     **changes: Any,
 ) -> NetworkPlan:
-    """The plan of these hidden layers and an output, for this many number columns and targets, or for these outright."""
+    """The plan of these hidden layers and an output, for so many number columns and targets, or for these outright."""
     data = {"path": "unused.csv", "target": [f"y{index}" for index in range(outputs)]}
     loaded = load_mapping({"data": data, "layers": [*layers, output], "loss": "mse", **changes})
     signature = Signature(
@@ -151,3 +156,87 @@ def lists_of_layers(
         return repeat | residual
 
     return st.lists(st.recursive(leaf, nest, max_leaves=6), max_size=4)
+
+
+# --- layers for images and sequences -----------------------------------------------------------------------
+
+Layers = st.SearchStrategy[Any]
+
+
+def layer(name: str, **settings: Layers) -> Layers:
+    return st.fixed_dictionaries({}, optional=settings).map(lambda given: {name: given} if given else name)
+
+
+def sized(name: str, key: str, largest: int, **settings: Layers) -> Layers:
+    """A layer with a setting that it cannot do without."""
+    return st.fixed_dictionaries({key: st.integers(1, largest)}, optional=settings).map(lambda given: {name: given})
+
+
+def one_or_two(smallest: int, largest: int) -> Layers:
+    return st.integers(smallest, largest) | st.lists(st.integers(smallest, largest), min_size=2, max_size=2)
+
+
+NORMS = st.sampled_from([None, "batch_norm", "layer_norm"])
+PRODUCT = {"norm": NORMS, "activation": st.just("gelu"), "bias": st.booleans(), "dropout": st.just(0.1)}
+ANY_SHAPE = st.sampled_from(["batch_norm", "layer_norm", {"dropout": 0.2}, {"activation": "elu"}])
+TO_FLAT = st.sampled_from(["global_avg_pool", "flatten"])
+CONV2D = {
+    "size": one_or_two(1, 4), "stride": one_or_two(1, 2), "padding": st.just("same") | one_or_two(0, 2),
+    "dilation": one_or_two(1, 2), "groups": st.integers(1, 2),
+}  # fmt: skip
+CONV1D = {
+    "size": st.integers(1, 4), "stride": st.integers(1, 2), "padding": st.sampled_from(["same", "causal", 0, 1, 2]),
+    "dilation": st.integers(1, 2), "groups": st.integers(1, 2),
+}  # fmt: skip
+STATES = {
+    "layers": st.integers(1, 3), "bidirectional": st.booleans(), "bias": st.booleans(), "dropout": st.just(0.1),
+    "returns": st.sampled_from(["last", "sequence", "sequence"]),
+}  # fmt: skip
+HEADS = {"causal": st.booleans(), "dropout": st.just(0.1)}
+
+
+def pools(extents: Any) -> Layers:
+    return st.sampled_from(["max_pool", "avg_pool"]).flatmap(
+        lambda name: layer(name, size=extents(1, 3), stride=extents(1, 3), padding=extents(0, 1))
+    )
+
+
+FOR_SHAPE: dict[type[Shape], Layers] = {
+    Image: st.one_of(
+        sized("conv2d", "filters", 6, **PRODUCT, **CONV2D), sized("conv2d", "filters", 6), pools(one_or_two),
+        TO_FLAT, ANY_SHAPE,
+    ),
+    Sequence: st.one_of(
+        sized("conv1d", "filters", 6, **PRODUCT, **CONV1D), sized("dense", "units", 6, **PRODUCT), pools(st.integers),
+        *(sized(name, "units", 5, **STATES) for name in ("rnn", "gru", "lstm")),
+        sized("attention", "heads", 3, bias=st.booleans(), **HEADS),
+        sized("transformer", "heads", 3, feedforward=st.integers(1, 9), pre_norm=st.booleans(), **HEADS),
+        layer("positional", kind=st.sampled_from(["learned", "sinusoidal"])), TO_FLAT, ANY_SHAPE,
+    ),
+    Tokens: sized("embedding", "width", 6, dropout=st.just(0.1)),
+    Flat: st.one_of(
+        sized("dense", "units", 24, **PRODUCT), ANY_SHAPE,
+        st.sampled_from([[2, 3, 4], [6, 4]]).map(lambda shape: {"reshape": shape}),
+    ),
+}  # fmt: skip
+
+
+@st.composite
+def plans_for(draw: Any, example: Example) -> NetworkPlan:
+    """Up to six layers that fit, some of them in residuals and repeats."""
+    layers: list[Any] = [draw(FOR_SHAPE[Tokens])] if isinstance(example, TokenExample) else []
+    plan = make_plan([*layers, "flatten"], example=example)
+    for _ in range(draw(st.integers(1, 5))):
+        shape = plan.layers[len(layers) - 1].output if layers else plan.input
+        found = draw(FOR_SHAPE[type(shape)])
+        form = draw(st.sampled_from(["alone", "alone", "repeat", "residual", "projection"]))
+        if form == "repeat":
+            found = {"repeat": {"times": 2, "layers": [found, draw(ANY_SHAPE)]}}
+        elif form != "alone":
+            found = {"residual": {"layers": [found, draw(ANY_SHAPE)], "projection": form == "projection"}}
+        try:
+            plan = make_plan([*layers, found, "flatten"], example=example)
+        except ConfigError:
+            continue
+        layers.append(found)
+    return plan
