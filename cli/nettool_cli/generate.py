@@ -16,7 +16,7 @@ def generate(
     prompt: Annotated[str, typer.Option(help="The text to go on from; \\n is a line's end.")] = "",
     length: Annotated[int, typer.Option(min=1, help="Characters (bytes, words) to write.")] = 400,
     temperature: Annotated[float, typer.Option(help="1: as the network thinks; less: safer; 0: the likeliest.")] = 1.0,
-    seed: Annotated[int, typer.Option(min=0, help="Another number draws another text.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Another number draws another text.")] = 0,
     midi: Annotated[
         Path | None, typer.Option(help="Also write the tunes of a text in ABC notation to this MIDI file.")
     ] = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -65,6 +66,9 @@ def _leave(number: int, frame: FrameType | None) -> None:
 
 
 def _run() -> int:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # where the terminal or the pipe cannot take a character
     command = typer.main.get_command(app)
     try:
         # Not `command.main`, which answers a broken pipe by leaving with 1.

@@ -40,7 +40,7 @@ def predict(
     from nettool.workflows import predict as workflow
     from nettool.workflows.trained import load_trained
 
-    names = [argument for argument in arguments if "=" not in argument or Path(argument).exists()]
+    names = [argument for argument in arguments if "=" not in argument or _exists(argument)]
     values = dict(argument.split("=", 1) for argument in arguments if argument not in names)
     if values and len(names) <= 1:
         run, table_path = (names[0] if names else None), None
@@ -53,6 +53,7 @@ def predict(
     trained = load_trained(Path(run) if run else None)
     if run is None:
         typer.echo(f"predicted by {trained.source}", err=True)
+    workflow.check_predicts(trained)
     if table_path is None and not values:
         takes = ", ".join(workflow.feature_names(trained))
         raise UsageError(f"nothing to predict from: name a table, or the values of one example. It takes {takes}.")
@@ -70,6 +71,13 @@ def predict(
     for name, column in added.items():
         table = table.append_column(name, column)
     _write(table, output, as_json)
+
+
+def _exists(argument: str) -> bool:
+    try:
+        return Path(argument).exists()
+    except OSError:  # a text may be longer than a file's name can be
+        return False
 
 
 def _print_notes(notes: tuple[str, ...]) -> None:

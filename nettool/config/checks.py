@@ -117,6 +117,11 @@ def _target(experiment: Experiment) -> Iterator[Mistake]:
         and not (data.path or data.train or "").endswith(".npz")
     ):
         yield Mistake(("data", "target"), "is required: the column to predict.")
+    if not data.target and not data.is_table and data.text is not None:
+        yield Mistake(("data", "target"), "is required: `target: next` predicts the next token of a text.")
+    if data.window is not None and data.split.by is not None:
+        text = "a series is cut in time order, where no group stays whole. Remove it."
+        yield Mistake(("data", "split", "by"), text)
     if data.window is not None and (data.text is not None or data.image is not None):
         other = "text" if data.text is not None else "image"
         yield Mistake(("data", "window"), f"a series is made of numbers and categories. Remove `{other}`, or this.")

@@ -54,8 +54,20 @@ def describe_columns(table: pa.Table, spec: DataSpec, source: str = "the table")
     ]
     if unusable:
         raise ConfigError(unusable)
-    _check_features(described, spec)
+    if spec.window is None:  # a series has its own past to be predicted from
+        _check_features(described, spec)
     return described
+
+
+def input_column(spec: DataSpec, *kinds: ColumnKind) -> str | None:
+    """The column of one of these kinds, image or text, which is then all that the network takes."""
+    return next((name for name, kind in spec.columns.items() if kind in kinds), None)
+
+
+def _chosen_features(spec: DataSpec) -> tuple[str, ...] | None:
+    """The features that the config names, or an image or text alone; None for all columns that are left."""
+    alone = input_column(spec, "image", "text")
+    return spec.features if spec.features is not None or alone is None else (alone,)
 
 
 def used(columns: Iterable[Column], *roles: Role) -> tuple[Column, ...]:
@@ -106,8 +118,9 @@ UNNAMED = "data.features does not name it"
 
 
 def _describe(column: pa.ChunkedArray, name: str, spec: DataSpec, source: str) -> Column:
-    role = _role(name, spec)
-    chosen = role == "feature" and spec.features is None
+    features = _chosen_features(spec)
+    role = _role(name, spec, features)
+    chosen = role == "feature" and features is None
     strict = role not in ("unused", "group") and name not in spec.columns
     found = infer_kind(column, name, source, strict=strict, may_ignore=chosen)
     kind, reason = found.kind, found.reason
@@ -115,23 +128,23 @@ def _describe(column: pa.ChunkedArray, name: str, spec: DataSpec, source: str) -
         kind, reason = spec.columns[name], reason if spec.columns[name] == kind else DECLARED
     elif role == "weights":
         kind = "number"
-    if role == "feature" and kind == "ignore" and spec.features is None:
+    if chosen and kind == "ignore":
         role = "unused"
-    if role == "unused" and spec.features is not None:
+    if role == "unused" and features is not None:
         reason = UNNAMED
     return Column(name, kind, role, reason, found.num_missing, found.num_distinct, found.examples)
 
 
-def _role(name: str, spec: DataSpec) -> Role:
+def _role(name: str, spec: DataSpec, features: tuple[str, ...] | None) -> Role:
     if name in spec.target:
         return "target"
-    if spec.features is not None and name in spec.features:
+    if features is not None and name in features:
         return "feature"
     if name == spec.weights:
         return "weights"
     if name == spec.split.by:
         return "group"
-    return "unused" if spec.features is not None else "feature"
+    return "unused" if features is not None else "feature"
 
 
 def _named(spec: DataSpec) -> list[tuple[ConfigPath, str]]:
@@ -141,7 +154,7 @@ def _named(spec: DataSpec) -> list[tuple[ConfigPath, str]]:
         (("data", "target", index) if several else ("data", "target"), name) for index, name in enumerate(spec.target)
     ]
     named += [(("data", "features", index), name) for index, name in enumerate(spec.features or ())]
-    named += [(("data", "columns", name), name) for name in spec.columns]
+    named += [(("data", "columns", name), name) for name in spec.columns if name not in (spec.features or ())]
     if spec.weights is not None:
         named.append((("data", "weights"), spec.weights))
     if spec.split.by is not None:

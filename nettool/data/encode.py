@@ -20,8 +20,8 @@ from nettool.data.examples import Examples, Split
 from nettool.data.features import CategoryColumn, Rows
 from nettool.data.image_encoder import ImageEncoder
 from nettool.data.partition import partition
-from nettool.data.reading import decoded, read_examples, resolve, training_file
-from nettool.data.series import SeriesEncoder, cut_windows
+from nettool.data.reading import decoded, no_such_split, read_examples, resolve, training_file
+from nettool.data.series import SeriesEncoder, check_length, check_order, cut_windows
 from nettool.data.text_encoder import StreamEncoder, TextEncoder
 from nettool.data.values import levels, numbers, show, simplify
 from nettool.errors import DataError, UsageError
@@ -74,7 +74,13 @@ def encode_file(path: Path, encoders: Encoders, *, needs_target: bool, limit: in
         from nettool.data.token_stream import encode_stream
 
         return encode_stream(path, encoders.features)
-    return _encode_all(_read(path, encoders, limit), encoders, needs_target=needs_target, source=str(path))
+    examples = _read(path, encoders, limit, labels=needs_target)
+    return encode_all(examples, encoders, needs_target=needs_target, source=str(path))
+
+
+def read_other(path: Path, encoders: Encoders, *, labels: bool) -> Examples:
+    """Read another file or folder, as it is to be for `encode_all`. labels: see `read_examples`."""
+    return _read(path, encoders, None, labels=labels)
 
 
 def encode_table(
@@ -90,10 +96,15 @@ def encode_table(
     examples = Examples(table)
     if isinstance(encoders.features, ImageEncoder):
         examples = decoded(table, encoders.features.name, folder, _image_spec(encoders.features), source)
-    return _encode_all(examples, encoders, needs_target=needs_target, source=source)
+    return encode_all(examples, encoders, needs_target=needs_target, source=source)
 
 
-def _encode_all(raw: Examples, encoders: Encoders, *, needs_target: bool, source: str) -> Split:
+def encode_all(raw: Examples, encoders: Encoders, *, needs_target: bool, source: str) -> Split:
+    """Encode all of these examples, see `encode_table`."""
+    if isinstance(encoders.features, SeriesEncoder):
+        check_order(simplify(raw.table), encoders.features.dates, source)
+        if needs_target:
+            check_length(raw.table.num_rows, encoders.features, source)
     encodable = _conformed(raw, encoders, source, ("feature", "target") if needs_target else ("feature",))
     if not needs_target:
         encodable = replace(encodable, weights=None)
@@ -144,13 +155,12 @@ def weights_of(table: pa.Table, columns: Sequence[Column], source: str) -> NDArr
     return None
 
 
-def _read(path: Path, encoders: Encoders, limit: int | None) -> Examples:
-    """Read other data as the training's was read."""
+def _read(path: Path, encoders: Encoders, limit: int | None, *, labels: bool = True) -> Examples:
     features = encoders.features
     if isinstance(features, ImageEncoder):
         target = tuple(column.name for column in used(encoders.columns, "target"))
         spec = DataSpec(path=str(path), target=target, image=_image_spec(features), columns={features.name: "image"})
-        return read_examples(path, spec, limit)
+        return read_examples(path, spec, limit, labels=labels)
     return read_examples(path, DataSpec(path=str(path), target=("-",)), limit)
 
 
@@ -198,12 +208,12 @@ def _file_of(spec: DataSpec, name: SplitName) -> tuple[Path, bool]:
     if name != "train" and name in files:
         return files[name], True
     if name == "test" and spec.path is None:
-        raise UsageError("the config has no test table. Cure: set data.test, or evaluate the validation split.")
+        raise no_such_split(spec, name)
     return training_file(spec), False
 
 
 def _rows_of(table: pa.Table, raw: pa.Table, spec: DataSpec, encoders: Encoders, name: SplitName) -> Rows:
     parts = partition(table, encoders.columns, spec, raw)
     if name not in parts:
-        raise UsageError(f"the config has no {name} split: data.split.{name} is 0.")
+        raise no_such_split(spec, name)
     return parts[name]

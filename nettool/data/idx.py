@@ -60,11 +60,14 @@ def labels_of(images: Path) -> Path:
     raise DataError(f"{images}: there is no file with its labels. Cure: put {spellings[0].name} (or .gz) beside it.")
 
 
-def read_idx_images(images: Path, limit: int | None = None) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Images and the labels beside them, or the first `limit` of both.
+def read_idx_images(
+    images: Path, limit: int | None = None, *, labels: bool = True
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Images and the labels beside them, or the first `limit` of both. labels: whether there have to be any.
 
-    Returns uint8 [n, 1, height, width] and uint8 [n]. Raises DataError as `read_idx` and `labels_of` do, when the
-    images have not three dimensions or the labels not one, and when there are not as many of the one as of the other.
+    Returns uint8 [n, 1, height, width] and uint8 [n] (without labels [0]). Raises DataError as `read_idx` and
+    `labels_of` do, when the images have not three dimensions or the labels not one, and when there are not as many of
+    the one as of the other.
     """
     sizes = _read_header(images)
     if len(sizes) != 3:
@@ -72,16 +75,18 @@ def read_idx_images(images: Path, limit: int | None = None) -> tuple[NDArray[np.
             f"{images}: the header says {_product(sizes)}. Images have three dimensions: number, height and width. "
             f"Cure: the file that is called ...-images-idx3-ubyte."
         )
-    labels = labels_of(images)
-    label_sizes = _read_header(labels)
+    if not labels:
+        return read_idx(images, limit)[:, None], np.empty(0, np.uint8)
+    beside = labels_of(images)
+    label_sizes = _read_header(beside)
     if len(label_sizes) != 1:
-        raise DataError(f"{labels}: the header says {_product(label_sizes)}. Labels have one dimension.")
+        raise DataError(f"{beside}: the header says {_product(label_sizes)}. Labels have one dimension.")
     if label_sizes[0] != sizes[0]:
         raise DataError(
-            f"{images} holds {sizes[0]:,} images, but {labels} {label_sizes[0]:,} labels. "
+            f"{images} holds {sizes[0]:,} images, but {beside} {label_sizes[0]:,} labels. "
             f"Cure: two files that belong together."
         )
-    return read_idx(images, limit)[:, None], read_idx(labels, limit)
+    return read_idx(images, limit)[:, None], read_idx(beside, limit)
 
 
 def read_idx(path: Path, limit: int | None = None) -> NDArray[np.uint8]:
@@ -95,7 +100,7 @@ def read_idx(path: Path, limit: int | None = None) -> NDArray[np.uint8]:
         _check_sizes(path, sizes)
         shape = sizes if limit is None else (min(limit, sizes[0]), *sizes[1:])
         num_bytes = math.prod(shape)
-        check_memory(num_bytes, f"{path}: {_product(shape)} bytes", "fewer examples (`data.limit`)")
+        check_memory(num_bytes, f"{path}: {_product(shape)} bytes", "fewer images")
         values = bytearray()
         while len(values) < num_bytes and (chunk := stream.read(min(CHUNK, num_bytes - len(values)))):
             values += chunk

@@ -55,11 +55,14 @@ def has_images(path: Path, features: str = "x") -> bool:
         return False
 
 
-def read_image_arrays(path: Path, features: str = "x") -> tuple[NDArray[np.uint8], pa.Table]:
+def read_image_arrays(path: Path, features: str = "x", *, labels: bool = True) -> tuple[NDArray[np.uint8], pa.Table]:
     """Read the images of an npz, and beside them its 1-D arrays as the columns of a table.
 
     features: the array of images, [n, height, width] or [n, height, width, channels] with 1 or 3 channels, which
-    always come last: bytes, or floats from 0 to 1, which become bytes. Returns uint8 [n, channels, height, width].
+    always come last: bytes, or floats from 0 to 1, which become bytes. labels: whether the other arrays are read;
+    without them, images under another name are taken where there are no others.
+
+    Returns uint8 [n, channels, height, width], and the table.
 
     Raises DataError when the file is damaged or no npz, when it holds pickled objects, when an array is missing, of
     another length, shape or type, when floats leave 0 to 1, and when the images do not fit into memory.
@@ -73,8 +76,8 @@ def read_image_arrays(path: Path, features: str = "x") -> tuple[NDArray[np.uint8
         with zipfile.ZipFile(path) as archive:
             arrays = [_read_header(archive, member) for member in archive.infolist()]
             _check_arrays(path, arrays)
-            images = _find_images(path, arrays, features)
-            columns = [array for array in arrays if array is not images]
+            images = _find_images(path, arrays, features if labels else _name_of_images(arrays, features))
+            columns = [array for array in arrays if labels and array is not images]
             _check_columns(path, images, columns)
             _check_memory(path, images, columns)
             pixels = _read_pixels(path, archive, images)
@@ -114,6 +117,11 @@ def _check_arrays(path: Path, arrays: list[_Array]) -> None:
                 f"{path}: array {show(array.name)} is said to have the shape {array.shape}, {array.num_bytes:,} bytes, "
                 f"but holds {array.member.file_size:,}. The file is damaged."
             )
+
+
+def _name_of_images(arrays: list[_Array], features: str) -> str:
+    names = [array.name for array in arrays if len(array.shape) in (3, 4)]
+    return names[0] if len(names) == 1 and features not in names else features
 
 
 def _find_images(path: Path, arrays: list[_Array], features: str) -> _Array:

@@ -85,9 +85,13 @@ def _count_values(pixels: Pixels, rows: Rows) -> NDArray[np.int64]:
 
 
 def hash_images(pixels: Pixels) -> NDArray[np.int64]:
-    """A number of 52 bits for each image, which tells equal images: int64 [n]. A float64 holds it exactly."""
-    digests = (blake2b(image.tobytes(), digest_size=8).digest() for image in pixels)
-    return np.fromiter((int.from_bytes(digest, "little") >> 12 for digest in digests), np.int64, len(pixels))
+    """A number for each image, which tells equal images: int64 [n], see `hash_bytes`."""
+    return np.fromiter((hash_bytes(image.tobytes()) for image in pixels), np.int64, len(pixels))
+
+
+def hash_bytes(content: bytes) -> int:
+    """A number of 52 bits, which a float64 holds exactly."""
+    return int.from_bytes(blake2b(content, digest_size=8).digest(), "little") >> 12
 
 
 def fit_pixels(pixels: Pixels, size: Extents | None, channels: int | None) -> Pixels:
@@ -99,6 +103,8 @@ def fit_pixels(pixels: Pixels, size: Extents | None, channels: int | None) -> Pi
     channels = channels or found
     if wanted == (height, width) and channels == found:
         return pixels
+    num_bytes = len(pixels) * channels * wanted[0] * wanted[1]
+    check_memory(num_bytes, f"{len(pixels):,} images, {wanted[0]} high and {wanted[1]} wide")
     out = np.empty((len(pixels), channels, *wanted), np.uint8)
     for index, pixel in enumerate(pixels):
         image = Image.fromarray(pixel[0] if found == 1 else np.ascontiguousarray(pixel.transpose(1, 2, 0)))

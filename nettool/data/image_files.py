@@ -23,6 +23,7 @@ from PIL.PpmImagePlugin import PpmImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from nettool.data.image_encoder import hash_bytes
 from nettool.data.memory import check_memory
 from nettool.data.values import show
 from nettool.errors import DataError
@@ -54,18 +55,18 @@ def list_class_folders(folder: Path) -> list[tuple[Path, str]]:
     try:
         entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
         class_folders = [entry for entry in entries if entry.is_dir()]
-        files = [(path, entry.name) for entry in class_folders for path in images_under(entry)]
+        files = [(path, _class_name(entry)) for entry in class_folders for path in images_under(entry)]
     except OSError as error:
         raise DataError(f"{_name(error.filename or folder)}: cannot be read: {error.strerror}.") from error
     if not class_folders:
         num_loose = sum(is_image(Path(entry.name)) for entry in entries)
-        loose = f"{num_loose:,} image{'s'[: num_loose != 1]}, but no folder" if num_loose else "no folder"
+        found = f"{num_loose:,} image{'s'[: num_loose != 1]}, but no folder" if num_loose else "no folder"
         raise DataError(
-            f"{folder}: there is {loose} in it. Cure: a folder for each class with its images in it, as in "
-            f"{folder / 'cat' / '1.png'} and {folder / 'dog' / '1.png'}."
+            f"{folder}: there {'are' if num_loose > 1 else 'is'} {found} in it. Cure: a folder for each class with its "
+            f"images in it, as in {folder / 'cat' / '1.png'} and {folder / 'dog' / '1.png'}."
         )
     filled = {name for _, name in files}
-    if empty := [entry for entry in class_folders if entry.name not in filled]:
+    if empty := [entry for entry in class_folders if _class_name(entry) not in filled]:
         raise DataError(
             f"{_some([_name(entry) for entry in empty])}: no image in a folder that stands for a class. "
             f"Cure: delete the folder, or put images into it ({', '.join(SUFFIXES)})."
@@ -91,6 +92,11 @@ def is_image(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES
 
 
+def _class_name(folder: Path) -> str:
+    """A name may hold bytes that are no text, which Arrow and JSON do not take."""
+    return os.fsencode(folder.name).decode(errors="replace")
+
+
 def _some(names: list[str], joint: str = ", ") -> str:
     rest = len(names) - MOST_NAMED
     return joint.join(names[:MOST_NAMED]) + (f"{joint}and {rest:,} more" if rest > 0 else "")
@@ -114,23 +120,38 @@ def decode_images(paths: Sequence[Path], size: tuple[int, int] | None, channels:
     Raises DataError when images cannot be read, declare more pixels than Pillow takes for harmless, are of several
     sizes where `size` is None, or do not fit into memory together.
     """
-    scaled = size
-    if size is None or channels is None:
-        headers = _read_headers(paths, with_colour=channels is None)
-        channels = channels or (3 if any(header.has_colour for header in headers) else 1)
-        size = size or _common_size(paths, headers)
-    shape = (channels, *size)
-    check_memory(len(paths) * math.prod(shape), f"{len(paths):,} images, {size[0]} high and {size[1]} wide")
+    shape = find_shape(paths, size, channels)
+    check_memory(len(paths) * math.prod(shape), f"{len(paths):,} images, {shape[1]} high and {shape[2]} wide")
     pixels = np.empty((len(paths), *shape), np.uint8)
 
     def decode(index: int, path: Path) -> None:
-        image = _decode(path, scaled, shape[0])
+        image = _decode(path, size, shape[0])
         if image.shape != shape:
             raise ValueError(f"its header says {shape[1:]} pixels, but it holds {image.shape[1:]}")
         pixels[index] = image
 
     _for_each(paths, decode)
     return pixels
+
+
+def find_shape(paths: Sequence[Path], size: tuple[int, int] | None, channels: int | None) -> tuple[int, int, int]:
+    """Channels, height and width that `decode_images` gives these images. Reads no more than their headers."""
+    if size is not None and channels is not None:
+        return channels, *size
+    headers = _read_headers(paths, with_colour=channels is None)
+    channels = channels or (3 if any(header.has_colour for header in headers) else 1)
+    return channels, *(size or _common_size(paths, headers))
+
+
+def hash_files(paths: Sequence[Path]) -> NDArray[np.int64]:
+    """A number of 52 bits for the bytes of each file, see `hash_images`: equal files have equal ones."""
+    hashes = np.empty(len(paths), np.int64)
+
+    def read(index: int, path: Path) -> None:
+        hashes[index] = hash_bytes(path.read_bytes())
+
+    _for_each(paths, read)
+    return hashes
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from nettool.errors import DataError
 MEMINFO = Path("/proc/meminfo")
 OWN_GROUPS = Path("/proc/self/cgroup")
 GROUPS = Path("/sys/fs/cgroup")
-CURE = "a smaller `data.image.size`, or fewer examples (`data.limit`)"
+CURE = "a smaller `data.image.size`, or fewer images"
 
 
 def check_memory(num_bytes: int, what: str, cure: str = CURE) -> None:

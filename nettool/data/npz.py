@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import math
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from nettool.data.arrow import from_numpy, from_texts
+from nettool.data.image_arrays import DAMAGE, HEADER_BYTES
 from nettool.data.streams import check_expansion
 from nettool.data.values import show
 from nettool.errors import DataError
@@ -34,8 +37,8 @@ def read_npz(path: Path) -> pa.Table:
                     if column in columns:
                         raise DataError(f"{path}: two columns are called {show(column)}. Cure: rename an array.")
                     columns[column] = _as_array(path, name, values)
-    except (ValueError, OSError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: not an npz file, or a damaged one ({error}).") from error
+    except DAMAGE as error:
+        raise DataError(f"{path}: not an npz file, or a damaged one ({show(error, 120)[1:-1]}).") from error
     if len(set(rows.values())) > 1:
         lengths = ", ".join(f"{show(name)} has {count:,}" for name, count in rows.items())
         raise DataError(f"{path}: the arrays differ in length: {lengths} rows. Cure: one row for each example.")
@@ -65,8 +68,7 @@ def _check_members(path: Path) -> None:
         if not archive.infolist():
             raise DataError(f"{path}: there is no array in it.")
         for member in archive.infolist():
-            with archive.open(member) as stream:
-                shape, kind = _read_array_header(stream)
+            shape, kind = _read_array_header(archive, member)
             name = show(member.filename.removesuffix(".npy"))
             if kind.hasobject:
                 raise DataError(
@@ -78,7 +80,9 @@ def _check_members(path: Path) -> None:
                     f"{path}: array {name} has the shape {shape}. Cure: one dimension for a column, two "
                     f"for several; a larger array is reshaped to (rows, -1)."
                 )
-            declared = kind.itemsize * int(np.prod([int(size) for size in shape], dtype=object))
+            if 0 in shape:
+                raise DataError(f"{path}: array {name} has the shape {shape}: no value at all. Cure: a file with data.")
+            declared = max(kind.itemsize, 1) * math.prod(shape)
             if declared > member.file_size:
                 raise DataError(
                     f"{path}: array {name} is said to have the shape {shape}, {declared:,} bytes, but "
@@ -86,8 +90,16 @@ def _check_members(path: Path) -> None:
                 )
 
 
-def _read_array_header(stream: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    version = np.lib.format.read_magic(stream)
+def _read_array_header(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    # numpy would read a header of any declared length before it finds it too long.
+    with archive.open(member) as stream:
+        beginning = io.BytesIO(stream.read(HEADER_BYTES))
+    version = np.lib.format.read_magic(beginning)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, kind = read(stream)
+    try:
+        shape, _, kind = read(beginning)
+    except Exception as error:  # a header is a piece of Python, and a damaged one fails as Python does: in any way
+        raise ValueError(f"the header of {show(member.filename)} says nothing") from error
+    if any(isinstance(size, bool) or size < 0 for size in shape):
+        raise ValueError(f"the header of {show(member.filename)} says {shape}")
     return shape, kind

@@ -33,7 +33,8 @@ def partition(table: pa.Table, columns: Sequence[Column], spec: DataSpec, raw: p
         check_lengths(parts, spec.window)
         return parts if spec.limit is None else {**parts, "train": _latest(parts["train"], spec)}
     features_and_target = used(columns, "feature", "target")
-    keys = content_keys(row_keys(table, features_and_target, spec.split.seed), raw, spec.split.seed)
+    names = [column.name for column in features_and_target]
+    keys = content_keys(row_keys(table, features_and_target, spec.split.seed), raw, spec.split.seed, names)
     groups = _group_keys(table, columns, spec)
     stratum = _stratum(columns)
     classes = None if stratum is None else class_codes(table, stratum)
@@ -68,7 +69,8 @@ def _latest(rows: Rows, spec: DataSpec) -> Rows:
     assert spec.limit is not None
     keep = spec.limit if isinstance(spec.limit, int) else max(1, round(spec.limit * len(rows)))
     if keep < spec.window.length + spec.window.horizon:
-        text = f"{keep:,} training rows are too few for one example of {spec.window.length:,}. Raise the limit."
+        one = f"{spec.window.length:,} and {spec.window.horizon:,} after them"
+        text = f"{keep:,} training rows are too few for one example of {one}. Raise the limit."
         raise ConfigError([Mistake(("data", "limit"), text)])
     return rows[-keep:]
 

@@ -6,8 +6,9 @@ that they are in it, and not looked at again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,16 +19,26 @@ from nettool.config.data import DataSpec, SplitName
 from nettool.config.inputs import ImageSpec
 from nettool.config.losses import LossSpec
 from nettool.data.bundle import Encoders, TrainingData
-from nettool.data.columns import Column, check_target, conform, describe_columns, named, notes, scattered
+from nettool.data.columns import (
+    Column,
+    check_target,
+    conform,
+    describe_columns,
+    input_column,
+    named,
+    notes,
+    scattered,
+)
 from nettool.data.encode import Encodable, encode_examples, encode_file, weights_of
 from nettool.data.encoders import TableEncoder
 from nettool.data.examples import Examples, Split
 from nettool.data.features import Rows
+from nettool.data.fingerprints import fingerprint_of
 from nettool.data.image_encoder import ImageEncoder
 from nettool.data.inputs import FeatureEncoder
 from nettool.data.partition import partition
-from nettool.data.reading import fingerprint_of, read_examples, resolve, training_file
-from nettool.data.series import SeriesEncoder, settle_series, tell_horizon
+from nettool.data.reading import read_examples, resolve, training_file
+from nettool.data.series import SeriesEncoder, check_order, dates_of, settle_series, tell_horizon
 from nettool.data.sources import check_source
 from nettool.data.targets import fit_target
 from nettool.data.tasks import settle_target
@@ -44,34 +55,32 @@ def prepare(spec: DataSpec, loss: LossSpec, *, rows: int | None = None) -> Train
 
     Raises DataError for a file, ConfigError for a key of the config that does not fit it.
     """
+    read: Callable[[int | None], TrainingData]
     if spec.is_stream:
         from nettool.data.token_stream import prepare_stream
 
-        return prepare_stream(spec, whole=rows is None)
-    for path in spec.files.values():
-        check_source(path)
-    resolved = resolve(spec)
-    read = partial(_prepare, resolved, loss, alone=spec.features is None and resolved.features is not None)
-    if rows is None:
-        return read(None)
-    try:
-        return read(rows)
-    except NettoolError:
-        return read(None)
+        read = partial(prepare_stream, spec)
+    else:
+        for path in spec.files.values():
+            check_source(path)
+        read = partial(_prepare, resolve(spec), loss)
+    if rows is not None:
+        with suppress(NettoolError):
+            return read(rows)
+    return read(None)
 
 
-def _prepare(spec: DataSpec, loss: LossSpec, limit: int | None, *, alone: bool) -> TrainingData:
-    """alone: whether nobody but an image or a text keeps the other columns out."""
+def _prepare(spec: DataSpec, loss: LossSpec, limit: int | None) -> TrainingData:
     with ThreadPoolExecutor() as pool:
         # Hashing a file takes as long as reading it, and leaves the interpreter free.
-        hashed = {key: pool.submit(fingerprint_of, path) for key, path in spec.files.items() if limit is None}
+        hashed = {key: pool.submit(fingerprint_of, path, spec) for key, path in spec.files.items() if limit is None}
         source = str(training_file(spec))
         examples = read_examples(training_file(spec), spec, limit)
         described, columns = _columns(examples.table, spec, loss, source)
         table = conform(examples.table.select([column.name for column in columns]), columns, source)
         parts = partition(table, columns, spec, examples.table)
         conformed = replace(examples, table=table)
-        features = _fit_features(conformed, columns, spec, parts["train"])
+        features = _fit_features(conformed, columns, spec, parts["train"], dates_of(described))
         target = tell_horizon(
             fit_target(examples.table, table, named(columns, spec.target), parts["train"], loss), spec
         )
@@ -88,9 +97,7 @@ def _prepare(spec: DataSpec, loss: LossSpec, limit: int | None, *, alone: bool) 
         fingerprints["path" if spec.path is not None else "train"]["rows"] = table.num_rows
     sizes = {name: len(rows) for name, rows in parts.items()}
     sizes |= {name: len(split) for name, split in splits.items()}
-    said = _notes(described, conformed, features, limit)
-    if alone and (left_out := _left_out(described)):
-        said = (left_out, *said)
+    said = _notes(described, conformed, features, spec, limit)
     return TrainingData(splits, sizes, encoders, described, said, fingerprints)
 
 
@@ -101,20 +108,23 @@ def _columns(
     if not spec.target:
         text = f"is required: the column to predict. The data has {', '.join(raw.column_names[:20])}."
         raise ConfigError([Mistake(("data", "target"), text)])
-    if spec.augment is not None and "image" not in spec.columns.values():
+    if spec.augment is not None and input_column(spec, "image") is None:
         raise ConfigError([Mistake(("data", "augment"), "is for images, but the data is a table. Remove it.")])
     described = describe_columns(raw, spec, source)
     if spec.window is not None:
-        described = settle_series(raw, described, spec, source)
+        check_order(raw, dates_of(described), source)
+        described = settle_series(described, spec)
     columns = tuple(c for c in settle_target(raw, described, spec.target, loss, source) if c.role != "unused")
     check_target(raw, columns, source)
     return described, columns
 
 
-def _fit_features(examples: Examples, columns: Sequence[Column], spec: DataSpec, rows: Rows) -> FeatureEncoder:
-    """Fit what suits the input to the training rows."""
+def _fit_features(
+    examples: Examples, columns: Sequence[Column], spec: DataSpec, rows: Rows, dates: tuple[str, ...]
+) -> FeatureEncoder:
+    """Fit what suits the input to the training rows. dates: columns that say when a row of a series was."""
     if spec.window is not None:
-        return SeriesEncoder.fit(examples.table, columns, spec, rows)
+        return SeriesEncoder.fit(examples.table, columns, spec, rows, dates)
     for column in columns:
         if column.kind == "image" and column.role == "feature":
             assert examples.pixels is not None
@@ -135,11 +145,15 @@ def _left_out(described: Sequence[Column]) -> str:
 
 
 def _notes(
-    described: Sequence[Column], examples: Examples, features: FeatureEncoder, limit: int | None
+    described: Sequence[Column], examples: Examples, features: FeatureEncoder, spec: DataSpec, limit: int | None
 ) -> tuple[str, ...]:
     said = [*notes(described), *scattered(described, examples.table.num_rows)]
-    if isinstance(features, TextEncoder) and (num_cut := features.num_cut(examples.table)):
-        said.append(f"{num_cut:,} texts are longer than data.text.length ({features.length:,}) and end there.")
+    if spec.features is None and input_column(spec, "image", "text") and (left_out := _left_out(described)):
+        said = [left_out, *said]
+    length = spec.text_settings.length
+    # A smaller length than that is the one of the longest text in training.
+    if isinstance(features, TextEncoder) and features.length == length and (cut := features.num_cut(examples.table)):
+        said.append(f"{cut:,} texts are longer than data.text.length ({length:,}) and end there.")
     if limit is not None and examples.table.num_rows == limit:
         said.append(f"Only the first {limit:,} rows were read; the others may hold more classes and levels.")
     return tuple(said)

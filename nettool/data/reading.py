@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +16,17 @@ from nettool.config.data import DataSpec, SplitName
 from nettool.config.inputs import ImageSpec
 from nettool.data import idx
 from nettool.data.arrow import from_numpy, from_texts
-from nettool.data.columns import near_names
+from nettool.data.columns import input_column, near_names
 from nettool.data.examples import Examples
 from nettool.data.image_encoder import fit_pixels, hash_images
-from nettool.data.sources import check_file, fingerprint, no_such_file, read_table
-from nettool.data.values import is_text, show, simplify
-from nettool.errors import ConfigError, DataError, Mistake
+from nettool.data.sources import check_file, read_table
+from nettool.data.values import MISSING, is_text, show, simplify
+from nettool.errors import ConfigError, DataError, Mistake, UsageError
 
 IMAGE = "image"
 """The column of images that have no table of their own."""
 FIRST_IMAGES = 256
-"""Image files that are decoded to know their size, where all are not asked for."""
+"""Image files that are decoded where all are not asked for."""
 SPLIT_FOLDERS: dict[SplitName, tuple[str, ...]] = {
     "train": ("train", "training"),
     "validation": ("validation", "valid", "val"),
@@ -40,23 +39,31 @@ def training_file(spec: DataSpec) -> Path:
     return Path(spec.path or spec.train or "")
 
 
+def no_such_split(spec: DataSpec, name: SplitName) -> UsageError:
+    """What to say when a split is asked for that the config does not make."""
+    if spec.path is not None:
+        return UsageError(f"the config has no {name} split: data.split.{name} is 0.")
+    if name == "test":
+        return UsageError("the config has no test data. Cure: set data.test, or evaluate the validation split.")
+    return UsageError(f"the config has no {name} split: there is no data.{name}, and data.split.{name} is 0.")
+
+
 def resolve(spec: DataSpec) -> DataSpec:
     """The section with what its files decide: MNIST's four files and folders of splits, column and target of images.
 
-    Raises ConfigError where the config asks for images or text, and there is none.
+    Raises ConfigError where the config asks for images or text, and there is none, and where it asks for more than
+    that of the input.
     """
-    changes: dict[str, Any] = {}
     folder = Path(spec.path) if spec.path is not None else None
-    if folder is not None and folder.is_dir():
-        parts = _parts_of_folder(folder)
-        if parts:
-            changes = {"path": None, **{key: str(path) for key, path in parts.items()}}
-            spec = spec.model_copy(update=changes)
+    if folder is not None and folder.is_dir() and (parts := _parts_of_folder(folder)):
+        files: dict[str, Any] = {key: str(path) for key, path in parts.items()}
+        spec = spec.model_copy(update={"path": None, **files} if len(files) > 1 else {"path": files["train"]})
     found = _input_column(spec)
     if found is None:
         return spec
     name, kind, target = found
-    changes = {"features": (name,), "columns": {**spec.columns, name: kind}}
+    _check_alone(spec, name, kind)
+    changes: dict[str, Any] = {"columns": {**spec.columns, name: kind}}
     if not spec.target and target:
         changes["target"] = (target,)
     return spec.model_copy(update=changes)
@@ -69,11 +76,17 @@ def _parts_of_folder(folder: Path) -> dict[SplitName, Path]:
     for name, path in files.items():
         parts[name] = path  # type: ignore[index]
     if not files:
+        inside = {entry.name.lower(): entry for entry in folder.iterdir() if entry.is_dir()}
         for split, names in SPLIT_FOLDERS.items():
-            there = [folder / name for name in names if (folder / name).is_dir()]
+            # Trains are a class of their own in a folder of vehicles; a split holds folders of classes.
+            there = [inside[name] for name in names if name in inside and _has_folders(inside[name])]
             if there:
                 parts[split] = there[0]
     return parts if "train" in parts else {}
+
+
+def _has_folders(folder: Path) -> bool:
+    return any(entry.is_dir() and not entry.name.startswith(".") for entry in folder.iterdir())
 
 
 def _input_column(spec: DataSpec) -> tuple[str, str, str] | None:
@@ -106,56 +119,94 @@ def _input_column(spec: DataSpec) -> tuple[str, str, str] | None:
     raise ConfigError([Mistake(("data", asked), text)])
 
 
-def input_column(spec: DataSpec, kind: str) -> str | None:
-    """The column of this kind, image or text, of a resolved section."""
-    return next((name for name, other in spec.columns.items() if other == kind), None)
+def _check_alone(spec: DataSpec, name: str, kind: str) -> None:
+    """An image or a text is all that the network takes, and is not what it predicts."""
+    what = "an image" if kind == "image" else "a text"
+    if name in spec.target:
+        text = f"{show(name)} is the target, which cannot be {what}. Take it out here, or name another target."
+        raise ConfigError([Mistake(("data", "columns", name), text)])
+    if others := [show(other) for other in spec.features or () if other != name]:
+        text = f"{show(name)} is {what}, which the network takes alone, without {', '.join(others)}. Name it alone."
+        raise ConfigError([Mistake(("data", "features"), text)])
+    if spec.window is not None:
+        text = f"a series is made of numbers and categories, but the data is {kind}s. Remove it."
+        raise ConfigError([Mistake(("data", "window"), text)])
 
 
-def read_examples(path: Path, spec: DataSpec, limit: int | None = None) -> Examples:
+def read_examples(path: Path, spec: DataSpec, limit: int | None = None, *, labels: bool = True) -> Examples:
     """Read a table or images, or about the first `limit` examples. spec: resolved.
+
+    labels: whether what is known of the images is read too; without it, a folder needs no classes, and the table of
+    images that have none of their own holds nothing but a hash of each.
 
     Raises DataError for what cannot be read.
     """
     name = input_column(spec, "image")
+    if name is None:
+        check_file(path)
+        return Examples(simplify(read_table(path, limit=limit)))
     image = spec.image or ImageSpec()
-    if path.is_dir():
+    if path.is_dir() and labels:
         return _read_folder(path, spec.target[0], image, limit)
+    if not labels and (found := _read_files(path, name, image)) is not None:
+        return found
     if idx.is_idx(path):
-        pixels, labels = idx.read_idx_images(path, limit)
-        pixels = fit_pixels(pixels, image.size, image.channels)
-        label = spec.target[0] if spec.target else "label"
-        return Examples(pa.table({IMAGE: from_numpy(hash_images(pixels)), label: from_numpy(labels)}), pixels)
-    if name is not None and path.suffix.lower() == ".npz":
+        known = {}
+        if labels:
+            pixels, numbers = idx.read_idx_images(path, limit)
+            known = {spec.target[0] if spec.target else "label": from_numpy(numbers)}
+        else:
+            pixels = idx.read_idx_images(path, limit, labels=False)[0]
+        return _from_pixels(pixels, pa.table(known), name, image)
+    if path.suffix.lower() == ".npz":
         from nettool.data.image_arrays import read_image_arrays
 
-        pixels, table = read_image_arrays(path, name)
-        pixels = fit_pixels(pixels, image.size, image.channels)
-        return Examples(simplify(table.append_column(name, from_numpy(hash_images(pixels)))), pixels)
+        pixels, table = read_image_arrays(path, name, labels=labels)
+        return _from_pixels(pixels, table, name, image)
     check_file(path)
     table = simplify(read_table(path, limit=limit))
-    if name is None:
-        return Examples(table)
-    if limit is not None and table.num_rows > FIRST_IMAGES:
-        table = table.take(from_numpy(_spread(table.num_rows, FIRST_IMAGES)))
-    return decoded(table, name, path.parent, image, str(path))
+    return decoded(table, name, path.parent, image, str(path), limit)
+
+
+def _from_pixels(pixels: NDArray[np.uint8], table: pa.Table, name: str, image: ImageSpec) -> Examples:
+    """Images that lay in an array. They are hashed as they lay there, so that every size meets the same split."""
+    hashes = from_numpy(hash_images(pixels))
+    table = table.append_column(name, hashes) if table.num_columns else pa.table({name: hashes})
+    return Examples(simplify(table), fit_pixels(pixels, image.size, image.channels))
 
 
 def _read_folder(folder: Path, target: str, image: ImageSpec, limit: int | None) -> Examples:
-    from nettool.data.image_files import decode_images, list_class_folders
+    from nettool.data.image_files import list_class_folders
 
     files = list_class_folders(folder)
-    if limit is not None and len(files) > FIRST_IMAGES:
-        files = [files[index] for index in _spread(len(files), FIRST_IMAGES)]
-    paths = [path for path, _ in files]
-    pixels = decode_images(paths, _pair(image), image.channels)
-    table = pa.table({IMAGE: from_numpy(hash_images(pixels)), target: from_texts([name for _, name in files])})
-    return Examples(simplify(table), pixels, tuple(paths))
+    for name in sorted({name for _, name in files}):
+        if name.strip() in MISSING:
+            raise DataError(f"{folder / name}: this name stands for a missing value. Cure: another one for the class.")
+    labels = pa.table({target: from_texts([name for _, name in files])})
+    return _decoded([path for path, _ in files], simplify(labels), IMAGE, image, limit)
 
 
-def decoded(table: pa.Table, name: str, folder: Path, image: ImageSpec, source: str) -> Examples:
+def _read_files(path: Path, name: str, image: ImageSpec) -> Examples | None:
+    """All images in a folder, or a single one; None if this is neither."""
+    from nettool.data.image_files import images_under, is_image
+
+    if not path.is_dir() and not is_image(path):
+        return None
+    paths = images_under(path) if path.is_dir() else [path]
+    if not paths:
+        raise DataError(f"{path}: there is no image in this folder, nor in those below it.")
+    return _decoded(paths, pa.table({name: from_texts([""] * len(paths))}), name, image, None)
+
+
+def decoded(
+    table: pa.Table, name: str, folder: Path, image: ImageSpec, source: str, limit: int | None = None
+) -> Examples:
     """A table whose column `name` holds paths, relative to `folder`: its images, and a hash of each in their place."""
-    from nettool.data.image_files import decode_images
+    return _decoded(paths_in(table, name, folder, source), table, name, image, limit)
 
+
+def paths_in(table: pa.Table, name: str, folder: Path, source: str) -> list[Path]:
+    """The paths in this column of a simplified table, relative to `folder`. Raises DataError where there are none."""
     if name not in table.column_names:
         hint = near_names(name, table.column_names)
         raise DataError(f"{source}: there is no column {show(name)} with the paths of the images.{hint}")
@@ -165,42 +216,27 @@ def decoded(table: pa.Table, name: str, folder: Path, image: ImageSpec, source: 
     texts = column.cast(pa.string()).to_pylist()
     empty = next((row for row, text in enumerate(texts) if not text), None)
     if empty is not None:
-        raise DataError(f"{source}: column {show(name)}, row {empty + 1:,}: there is no path of an image.")
-    paths = [folder / text for text in texts]
-    pixels = decode_images(paths, _pair(image), image.channels)
-    place = table.column_names.index(name)
-    return Examples(table.set_column(place, name, from_numpy(hash_images(pixels))), pixels, tuple(paths))
+        raise DataError(
+            f"{source}: column {show(name)}, row {empty + 1:,}: there is no path of an image. "
+            f"Cure: write it there, or take the row out."
+        )
+    return [folder / text for text in texts]
 
 
-def _pair(image: ImageSpec) -> tuple[int, int] | None:
-    return (image.size, image.size) if isinstance(image.size, int) else image.size
+def _decoded(paths: list[Path], table: pa.Table, name: str, image: ImageSpec, limit: int | None) -> Examples:
+    """Decode all of them, or some where a limit asks for a look; size and colour are then still those of all."""
+    from nettool.data.image_files import decode_images, find_shape, hash_files
 
-
-def _spread(count: int, most: int) -> NDArray[np.int64]:
-    """`most` positions, evenly from the first to the last."""
-    return np.linspace(0, count - 1, most).astype(np.int64)
-
-
-def fingerprint_of(path: Path) -> dict[str, Any]:
-    """What tells this data from other: the sha256 of a file, of IDX files with their labels, of a folder's content.
-
-    Raises DataError where there is nothing.
-    """
-    if not path.exists():
-        raise no_such_file(path)
-    if path.is_dir():
-        digest, size = hashlib.sha256(), 0
-        for file in sorted(file for file in path.rglob("*") if file.is_file()):
-            digest.update(f"{file.relative_to(path)}\0{_digest(file)}\n".encode())
-            size += file.stat().st_size
-        return {"sha256": digest.hexdigest(), "bytes": size}
-    if idx.is_idx(path):
-        labels = idx.labels_of(path)
-        together = hashlib.sha256(f"{_digest(path)}\n{_digest(labels)}\n".encode()).hexdigest()
-        return {"sha256": together, "bytes": path.stat().st_size + labels.stat().st_size}
-    return fingerprint(path)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    size = (image.size, image.size) if isinstance(image.size, int) else image.size
+    channels: int | None = image.channels
+    if limit is not None and len(paths) > FIRST_IMAGES:
+        channels, *_ = find_shape(paths, size, channels)
+        chosen = np.linspace(0, len(paths) - 1, FIRST_IMAGES).astype(np.int64)
+        paths, table = [paths[index] for index in chosen], table.take(from_numpy(chosen))
+    pixels = decode_images(paths, size, channels)
+    column = from_numpy(hash_files(paths))
+    if name in table.column_names:
+        table = table.set_column(table.column_names.index(name), name, column)
+    else:
+        table = table.append_column(name, column)
+    return Examples(table, pixels, tuple(paths))

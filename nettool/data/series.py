@@ -22,18 +22,26 @@ from nettool.data.targets import NumberEncoder, TargetEncoder
 from nettool.data.values import instants, show
 from nettool.errors import ConfigError, DataError, Mistake
 
+WHEN = "it says when, which in a series the order of rows does"
+
 
 @dataclass(frozen=True)
 class SeriesEncoder:
-    """Stretches of `length` rows of a table; the past of what is to be predicted is part of them."""
+    """Stretches of `length` rows of a table; the past of what is to be predicted is part of them.
+
+    dates: columns that, where a table has them, must not go back.
+    """
 
     kind: ClassVar[str] = "series"
     rows: TableEncoder
     length: int
     horizon: int
+    dates: tuple[str, ...] = ()
 
     @classmethod
-    def fit(cls, table: pa.Table, columns: Sequence[Column], spec: DataSpec, rows: Rows) -> SeriesEncoder:
+    def fit(
+        cls, table: pa.Table, columns: Sequence[Column], spec: DataSpec, rows: Rows, dates: tuple[str, ...]
+    ) -> SeriesEncoder:
         """Fit to the training rows of a conformed table."""
         assert spec.window is not None
         named = spec.features
@@ -42,7 +50,8 @@ class SeriesEncoder:
             for column in used(columns, "feature", "target")
             if named is None or column.name in named
         ]
-        return cls(TableEncoder.fit(table, seen, spec.scale, rows), spec.window.length, spec.window.horizon)
+        encoder = TableEncoder.fit(table, seen, spec.scale, rows)
+        return cls(encoder, spec.window.length, spec.window.horizon, dates)
 
     @property
     def example(self) -> TableExample:
@@ -51,12 +60,14 @@ class SeriesEncoder:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, exact."""
-        return {"rows": self.rows.to_json(), "length": self.length, "horizon": self.horizon}
+        settings = {"length": self.length, "horizon": self.horizon, "dates": list(self.dates)}
+        return {"rows": self.rows.to_json(), **settings}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> SeriesEncoder:
         """The encoder that `to_json` wrote."""
-        return cls(TableEncoder.from_json(data["rows"]), int(data["length"]), int(data["horizon"]))
+        length, horizon, dates = int(data["length"]), int(data["horizon"]), tuple(data["dates"])
+        return cls(TableEncoder.from_json(data["rows"]), length, horizon, dates)
 
 
 def time_parts(num_rows: int, fractions: Sequence[float]) -> dict[SplitName, Rows]:
@@ -71,32 +82,49 @@ def time_parts(num_rows: int, fractions: Sequence[float]) -> dict[SplitName, Row
     }
 
 
-def settle_series(raw: pa.Table, columns: Sequence[Column], spec: DataSpec, source: str) -> tuple[Column, ...]:
-    """The columns of a series: a date says what comes after what, and is no feature unless `data.features` names it.
+def dates_of(columns: Sequence[Column]) -> tuple[str, ...]:
+    """The columns that say when a row was."""
+    return tuple(
+        column.name
+        for column in columns
+        if column.reason == WHEN or (column.kind == "date" and column.role != "target")
+    )
 
-    raw: the table as read (packed). Raises DataError where a date goes back.
-    """
-    for column in columns:
-        if column.kind == "date" and column.role != "target":
-            _check_order(instants(as_kind(raw.column(column.name), "date", column.name, source)), column.name, source)
+
+def settle_series(columns: Sequence[Column], spec: DataSpec) -> tuple[Column, ...]:
+    """The columns of a series: a date says what comes after what, and is no feature unless `data.features` names it."""
     if spec.features is not None:
         return tuple(columns)
     return tuple(
-        replace(column, role="unused", kind="ignore", reason="it says when, which in a series the order of rows does")
+        replace(column, role="unused", kind="ignore", reason=WHEN)
         if column.kind == "date" and column.role == "feature"
         else column
         for column in columns
     )
 
 
-def _check_order(times: NDArray[np.datetime64], name: str, source: str) -> None:
-    known = np.flatnonzero(~np.isnat(times))
-    back = np.flatnonzero(np.diff(times[known].astype(np.int64)) < 0)
-    if len(back):
-        row = known[back[0] + 1]
+def check_order(raw: pa.Table, dates: Sequence[str], source: str) -> None:
+    """Raise DataError where a date goes back. raw: the table as read (packed), in which a date may be missing."""
+    for name in dates:
+        if name not in raw.column_names:
+            continue
+        times = instants(as_kind(raw.column(name), "date", name, source))
+        known = np.flatnonzero(~np.isnat(times))
+        back = np.flatnonzero(np.diff(times[known].astype(np.int64)) < 0)
+        if len(back):
+            row = known[back[0] + 1]
+            raise DataError(
+                f"{source}: {show(name)} goes back in row {row + 1:,}, but a series (`data.window`) is in the order of "
+                "time. Cure: sort the table, or set the column's kind to `ignore`."
+            )
+
+
+def check_length(num_rows: int, encoder: SeriesEncoder, source: str) -> None:
+    """Raise DataError for a table that is too short for one example with what comes after it."""
+    if num_rows < encoder.length + encoder.horizon:
         raise DataError(
-            f"{source}: {show(name)} goes back in row {row + 1:,}, but a series (`data.window`) is in the order of "
-            "time. Cure: sort the table, or set the column's kind to `ignore`."
+            f"{source} has {num_rows:,} rows, too few for one example of {encoder.length:,} and {encoder.horizon:,} "
+            f"after them. Cure: a longer table, or a network with a smaller `data.window.length`."
         )
 
 

@@ -89,7 +89,8 @@ def check_file(path: Path) -> str:
     if inner in (".csv", ".tsv", ".jsonl", ".ndjson"):
         suffix = inner
     elif suffix not in (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".pq", ".npz"):
-        raise DataError(f'{path}: nettool does not read "{suffix or path.name}" files. It reads {READ}.')
+        text = " A text of which the next character is to be predicted has `target: next`." if suffix == ".txt" else ""
+        raise DataError(f'{path}: nettool does not read "{suffix or path.name}" files. It reads {READ}.{text}')
     try:
         if path.stat().st_size == 0:
             raise DataError(f"{path}: the file is empty.")

@@ -6,7 +6,7 @@ same have the same key, and one key is on one side: a duplicate of a training ex
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from hashlib import blake2b
 from itertools import product
 
@@ -24,7 +24,7 @@ Codes = NDArray[np.int64]
 Fractions = tuple[float, float, float]
 
 MAX_TEXTS = 100_000
-"""A column of more different texts than this has no say in where its rows go: hashing them takes too long."""
+"""An unused column of more different texts has no say in where its rows go: hashing them takes too long."""
 
 _MISSING = np.uint64(0x9E3779B97F4A7C15)
 
@@ -42,17 +42,18 @@ def row_keys(table: pa.Table, columns: Iterable[Column], seed: int) -> Keys:
     return _mixed(total ^ _text_key(f"seed {seed}"))
 
 
-def content_keys(keys: Keys, raw: pa.Table, seed: int) -> Keys:
+def content_keys(keys: Keys, raw: pa.Table, seed: int, used: Collection[str] = ()) -> Keys:
     """The same groups of rows as `keys` makes, under keys that depend on all that the table says: uint64 [n].
 
     keys: of the columns that are used (`row_keys`), which say what rows are equal. raw: the simplified table, with all
     columns as they were read. So a run with other features, or with a column read as another kind, meets the same
-    split, and the two compare. A group has the smallest key among its rows.
+    split, and the two compare. A group has the smallest key among its rows. used: columns that have a say however
+    many texts they hold: those of `keys`, or groups that differ in nothing else would be one.
     """
     total = np.zeros(raw.num_rows, np.uint64)
     for name in raw.column_names:
         values = raw.column(name)
-        kind = _kind_of_type(values)
+        kind = _kind_of_type(values, name in used)
         if kind is not None:
             values = as_kind(values, kind, name, "") if kind == "date" else values
             total += _value_keys(values, Column(name, kind, "unused"))
@@ -63,10 +64,10 @@ def content_keys(keys: Keys, raw: pa.Table, seed: int) -> Keys:
     return smallest[group]
 
 
-def _kind_of_type(values: pa.ChunkedArray) -> ColumnKind | None:
+def _kind_of_type(values: pa.ChunkedArray, is_used: bool) -> ColumnKind | None:
     """How to hash a column of this type; None for what has no plain values, or so many texts that it would be slow."""
     if is_text(values.type):
-        return "category" if len(levels(values)) <= MAX_TEXTS else None
+        return "category" if is_used or len(levels(values)) <= MAX_TEXTS else None
     if is_date(values.type):
         return "date"
     return "number" if is_numeric(values.type) or pa.types.is_boolean(values.type) else None

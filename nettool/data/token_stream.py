@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,14 @@ from nettool.config.inputs import TextSpec
 from nettool.data.bundle import Encoders, TrainingData
 from nettool.data.examples import Split, Windows
 from nettool.data.memory import check_memory
+from nettool.data.reading import no_such_split
 from nettool.data.sources import fingerprint, no_such_file
 from nettool.data.streams import open_stream
 from nettool.data.targets import NextEncoder
 from nettool.data.text_encoder import StreamEncoder
 from nettool.data.values import show
 from nettool.data.vocabulary import Codes, Vocabulary, read_text, split_units
-from nettool.errors import ConfigError, DataError, Mistake, UsageError
+from nettool.errors import ConfigError, DataError, Mistake
 
 FIRST_BYTES = 4 * 2**20
 """What is read of a text where all of it is not asked for."""
@@ -26,12 +28,14 @@ PEAK = 8
 """Bytes of memory for each byte of a text while it is read."""
 
 
-def prepare_stream(spec: DataSpec, *, whole: bool) -> TrainingData:
+def prepare_stream(spec: DataSpec, rows: int | None = None) -> TrainingData:
     """Read the text, fit the vocabulary to its training stretch, and cut it into examples.
 
-    whole: whether all of it is read and fingerprinted, or its beginning, to know the vocabulary. Raises DataError for a
-    file, ConfigError where a stretch is too short for one example.
+    rows: None to read and fingerprint all of it, else its beginning is enough, to know the vocabulary.
+
+    Raises DataError for a file, ConfigError where a stretch is too short for one example.
     """
+    whole = rows is None
     stretches = _stretches(spec, None if whole else FIRST_BYTES)
     text_spec = spec.text_settings
     if len(stretches["train"]) <= text_spec.length:
@@ -53,7 +57,9 @@ def load_stream_split(spec: DataSpec, encoder: StreamEncoder, name: SplitName) -
     """The stretch of a split, with a stored vocabulary: the codes that training had."""
     stretches = _stretches(spec, None)
     if name not in stretches:
-        raise UsageError(f"the config has no {name} split: data.split.{name} is 0.")
+        raise no_such_split(spec, name)
+    if name == "train":
+        return _limited(_cut(stretches[name], encoder, name, shift=True), spec)
     return _cut(stretches[name], encoder, name)
 
 
@@ -104,9 +110,7 @@ def _read(path: Path, unit: str, limit: int | None) -> bytes | str:
         raise DataError(f"{path}: the file is empty.")
     if unit == "byte":
         return content
-    if limit is not None and len(content) == limit:  # not in the middle of a character
-        content = content[: content.rfind(b"\n") + 1] or content
-    return read_text(content, str(path))
+    return read_text(content, str(path), is_whole=limit is None or len(content) < limit)
 
 
 def _units(text: bytes | str, unit: str) -> Units:
@@ -143,7 +147,14 @@ def _limited(split: Split, spec: DataSpec) -> Split:
     if spec.limit is None:
         return split
     keep = spec.limit if isinstance(spec.limit, int) else max(1, round(spec.limit * len(split)))
-    return split.take(np.arange(min(keep, len(split))))
+    features, target = (replace(windows, starts=windows.starts[:keep]) for windows in _windows_of(split))
+    return replace(split, features=features, target=target, rows=split.rows[:keep])
+
+
+def _windows_of(split: Split) -> tuple[Windows, Windows]:
+    assert isinstance(split.features, Windows)
+    assert isinstance(split.target, Windows)
+    return split.features, split.target
 
 
 def _too_short(units: Units, name: str, spec: TextSpec) -> ConfigError:

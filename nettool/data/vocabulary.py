@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -18,7 +20,6 @@ Unit = Literal["character", "byte", "word"]
 Codes = NDArray[np.integer[Any]]
 
 MOST_WORDS = 10_000
-_WORDS = re.compile(r"\w+|[^\w\s]")
 
 
 @dataclass(frozen=True)
@@ -111,13 +112,24 @@ class Vocabulary:
 
 def split_units(text: str, unit: Unit) -> Sequence[str]:
     """The units of a text: its characters, or its words and punctuation marks in small letters."""
-    return _WORDS.findall(text.lower()) if unit == "word" else text
+    return _words().findall(text.lower()) if unit == "word" else text
 
 
-def read_text(content: bytes, source: str) -> str:
-    """UTF-8 text, its line ends made equal. Raises DataError with the line where it is none."""
+@cache
+def _words() -> re.Pattern[str]:
+    """Letters and digits with the marks that combine with them, or one mark of punctuation."""
+    marks = "".join(c for c in map(chr, range(0x300, 0x20000)) if unicodedata.category(c).startswith("M"))
+    return re.compile(rf"\w[\w{marks}]*|[^\w\s]")
+
+
+def read_text(content: bytes, source: str, *, is_whole: bool = True) -> str:
+    """UTF-8 text, its line ends made equal. Raises DataError with the line where it is none.
+
+    is_whole: whether the text ends here; else the last character may be cut in two, and is left out then.
+    """
+    content = content.removeprefix(codecs.BOM_UTF8)
     try:
-        text = content.decode("utf-8-sig")
+        text, _ = codecs.utf_8_decode(content, "strict", is_whole)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise DataError(

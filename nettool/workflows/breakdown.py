@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from nettool.config.signature import ClassTarget, NumberTarget, Target
@@ -31,15 +30,18 @@ def parts_of(target: Target, measured: Measured, weights: Tensor | None) -> tupl
     if measured.predictions is None or measured.target is None:
         return ()
     predicted, true = measured.predictions, measured.target.cpu()
+    if weights is not None:
+        weights = weights.cpu()
+        counted = weights > 0
+        predicted, true, weights = predicted[counted], true[counted], weights[counted]
     if isinstance(target, NumberTarget) and len(target.names) > 1:
         return tuple(
             Group(name, len(true), _of_one(predicted[:, [place]], true[:, [place]], name, weights))
             for place, name in enumerate(target.names)
         )
     if isinstance(target, ClassTarget) and len(target.classes) > 2:
-        counted = torch.ones(len(true), dtype=torch.bool) if weights is None else weights.cpu() > 0
-        kept = None if weights is None else weights.cpu()[counted].double().numpy()
-        found = by_class(predicted[counted].numpy(), true[counted].numpy(), len(target.classes), kept)
+        kept = None if weights is None else weights.double().numpy()
+        found = by_class(predicted.numpy(), true.numpy(), len(target.classes), kept)
         return tuple(Group(name, *numbers) for name, numbers in zip(target.classes, found, strict=True))
     return ()
 

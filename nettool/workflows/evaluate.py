@@ -11,10 +11,13 @@ import pyarrow as pa
 
 from nettool.config.data import DataSpec, SplitName
 from nettool.data.dataset import Dataset
-from nettool.data.encode import encode_file, load_split, split_table
+from nettool.data.encode import encode_all, encode_file, load_split, read_other, split_table
 from nettool.data.examples import Split
-from nettool.data.reading import fingerprint_of, resolve
-from nettool.data.sources import read_table
+from nettool.data.fingerprints import fingerprint_of
+from nettool.data.reading import resolve
+from nettool.data.series import SeriesEncoder
+from nettool.data.sources import fingerprint
+from nettool.data.text_encoder import StreamEncoder
 from nettool.errors import DataError, UsageError
 from nettool.training.metrics import all_metrics
 from nettool.workflows import machine
@@ -58,16 +61,23 @@ def evaluate(
     if file is not None and split is not None:
         raise UsageError("either a split of the run's own data or another file can be evaluated, not both at once.")
     spec = data or trained.experiment.data
+    if by is not None and isinstance(trained.encoders.features, StreamEncoder):
+        raise UsageError("--by: a text has no columns.")
+    table = None
     if file is not None:
-        encoded = encode_file(file, trained.encoders, needs_target=True)
-        table = read_table(file) if by else None
         where = str(file)
+        if by is None:
+            encoded = encode_file(file, trained.encoders, needs_target=True)
+        else:
+            raw = read_other(file, trained.encoders, labels=True)
+            encoded, table = encode_all(raw, trained.encoders, needs_target=True, source=where), raw.table
     else:
         spec = spec if spec.is_stream else resolve(spec)
         where = split or _default_split(spec)
         _check_unchanged(spec, trained, where)
         encoded = load_split(spec, trained.encoders, where)
-        table = split_table(spec, trained.encoders, where) if by else None
+        if by is not None:
+            table = split_table(spec, trained.encoders, where)
     if not len(encoded):
         raise DataError(f"there is nothing to evaluate: {where} holds no examples.")
     names = all_metrics(trained.target)
@@ -105,11 +115,15 @@ def _check_unchanged(spec: DataSpec, trained: Trained, split: SplitName) -> None
     """The same bytes give the same splits; other bytes would let training examples into the test."""
     role = split if getattr(spec, split, None) is not None else "path" if spec.path is not None else "train"
     path = getattr(spec, role)
-    if role in trained.fingerprint and fingerprint_of(Path(path))["sha256"] != trained.fingerprint[role]["sha256"]:
+    if role in trained.fingerprint and _sha256(Path(path), spec) != trained.fingerprint[role]["sha256"]:
         raise DataError(
             f"{path} is not the file that the run was trained on (its sha256 differs), so its splits are not the "
             f"same either. Bring the old file back with data.{role}=..., or evaluate a new one with --data FILE."
         )
+
+
+def _sha256(path: Path, spec: DataSpec) -> str:
+    return str((fingerprint(path) if spec.is_stream else fingerprint_of(path, spec))["sha256"])
 
 
 def _by_column(trained: Trained, encoded: Split, table: pa.Table, by: str, names: tuple[str, ...]) -> tuple[Group, ...]:
@@ -119,6 +133,9 @@ def _by_column(trained: Trained, encoded: Split, table: pa.Table, by: str, names
     codes = table.column(by).combine_chunks().dictionary_encode()
     levels = ["missing" if value is None else str(value) for value in codes.dictionary.to_pylist()]
     indices = np.asarray(codes.indices.fill_null(len(levels)))
+    if isinstance(trained.encoders.features, SeriesEncoder):
+        # Windows follow each other; each counts where the first row that it predicts does.
+        indices = indices[trained.encoders.features.length :][: len(encoded)]
     groups = []
     for code, level in enumerate([*levels, "missing"]):
         members = np.flatnonzero(indices == code)

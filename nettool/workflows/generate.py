@@ -46,6 +46,10 @@ def _encoder(trained: Trained) -> StreamEncoder:
 
 def _start(prompt: str, vocabulary: Vocabulary) -> list[int]:
     """The codes of the prompt; of none, those of a line's end, or of the first unit there is."""
+    try:
+        prompt.encode()
+    except UnicodeEncodeError:
+        raise UsageError("--prompt: is no valid text. Cure: a terminal that is set to UTF-8.") from None
     unknown = vocabulary.unknown(prompt)
     if unknown:
         known = ", ".join(show(token) for token in vocabulary.units[:100]) if vocabulary.unit == "character" else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -13,11 +14,12 @@ from numpy.typing import NDArray
 
 from nettool.config.signature import ClassTarget, LabelTarget, NextTarget, NumberTarget
 from nettool.data.columns import used
-from nettool.data.encode import encode_file, encode_table, unseen_levels
+from nettool.data.encode import encode_all, encode_table, read_other, unseen_levels
 from nettool.data.examples import Split
 from nettool.data.idx import is_idx
 from nettool.data.image_encoder import ImageEncoder
-from nettool.data.image_files import images_under, is_image
+from nettool.data.image_files import is_image
+from nettool.data.reading import IMAGE
 from nettool.data.series import SeriesEncoder
 from nettool.data.sources import as_written, read_table
 from nettool.errors import DataError, UsageError
@@ -54,17 +56,19 @@ def check_predicts(trained: Trained) -> None:
 def _read(trained: Trained, path: Path) -> tuple[pa.Table, Split]:
     """The table to append to, and its rows encoded."""
     encoders = trained.encoders
-    if isinstance(encoders.features, ImageEncoder):
-        if path.is_dir() or is_image(path):
-            paths = images_under(path) if path.is_dir() else [path]
-            table = pa.table({encoders.features.name: [str(each) for each in paths]})
-            return table, encode_table(table, encoders, needs_target=False, source=str(path))
-        if is_idx(path) or path.suffix == ".npz":
-            encoded = encode_file(path, encoders, needs_target=False)
+    if isinstance(encoders.features, ImageEncoder) and _holds_images(path):
+        examples = read_other(path, encoders, labels=False)
+        encoded = encode_all(examples, encoders, needs_target=False, source=str(path))
+        if examples.paths is None:
             return pa.table({"number": np.arange(1, len(encoded) + 1)}), encoded
+        return pa.table({IMAGE: [os.fsencode(each).decode(errors="replace") for each in examples.paths]}), encoded
     table = read_table(path)
     encoded = encode_table(table, encoders, needs_target=False, source=str(path), folder=path.parent)
     return as_written(path, table), encoded
+
+
+def _holds_images(path: Path) -> bool:
+    return path.is_dir() or is_image(path) or is_idx(path) or path.suffix.lower() == ".npz"
 
 
 def notes(trained: Trained, table: pa.Table) -> tuple[str, ...]:

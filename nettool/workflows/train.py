@@ -36,6 +36,8 @@ from nettool.workflows.signals import StopSignals
 from nettool.workflows.trained import baseline_metrics, decoder, make_evaluator, make_loss
 from nettool.workflows.watch import Watcher
 
+BATCH_NORMS = (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d)
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -176,7 +178,7 @@ def build_job(prepared: Prepared) -> tuple[Job, TrainingState]:
             len(train_split),
             prepared.batch_size,
             experiment.seed,
-            skip_single=any(isinstance(module, torch.nn.BatchNorm1d) for module in network.modules()),
+            skip_single=any(isinstance(module, BATCH_NORMS) for module in network.modules()),
             augment=None if augment is None else Augmenter(augment),
         ),
         accumulate=experiment.accumulate,

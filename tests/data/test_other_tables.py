@@ -64,7 +64,7 @@ def test_a_split_that_the_config_lacks_is_refused(path: str) -> None:
     with pytest.raises(UsageError, match=r"the config has no test split: data\.split\.test is 0"):
         load_split(spec, prepare(spec, MANY).encoders, "test")
     spec = DataSpec(train=path, target=("label",))
-    with pytest.raises(UsageError, match=r"the config has no test table"):
+    with pytest.raises(UsageError, match=r"the config has no test data"):
         load_split(spec, prepare(spec, MANY).encoders, "test")
 
 

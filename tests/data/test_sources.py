@@ -220,6 +220,44 @@ def test_a_lying_array_header_allocates_nothing(write: Write) -> None:
     assert 'array "x" is said to have the shape (1000000000000,), 8,000,000,000,000 bytes, but holds 136' in text
 
 
+@pytest.mark.parametrize(
+    ("header", "text"),
+    [
+        (b"(((((", 'the header of "x.npy" says nothing'),
+        (b"{[]: 1}", 'the header of "x.npy" says nothing'),
+        (b"-" * 9_000 + b"1", 'the header of "x.npy" says nothing'),
+        (b" 1\n  2\n 3", 'the header of "x.npy" says nothing'),
+        (b"{'descr': '<f8', 'fortran_order': False, 'shape': (True,)}", 'the header of "x.npy" says (True,)'),
+        (b"{'descr': '<f8', 'fortran_order': False, 'shape': (-1, 1)}", 'the header of "x.npy" says (-1, 1)'),
+        (b"{'descr': '<f8', 'fortran_order': False, 'shape': (0, 9999999)}", "shape (0, 9999999): no value at all. Cure: a file with"),
+        (b"{'descr': '<U0', 'fortran_order': False, 'shape': (999999999,)}", "999,999,999 bytes, but holds 81. The file is"),
+    ],
+)  # fmt: skip
+def test_a_header_that_makes_no_sense_is_refused(write: Write, header: bytes, text: str) -> None:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("x.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + b"12345678")
+    assert text in refusal(write("t.npz", archive.getvalue()))
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_an_npz_with_any_byte_damaged_is_read_or_refused(write: Write, compression: int) -> None:
+    archive, array = io.BytesIO(), io.BytesIO()
+    np.save(array, np.random.default_rng(0).integers(0, 256, 150, np.uint8))
+    with zipfile.ZipFile(archive, "w", compression) as file:
+        file.writestr("x.npy", array.getvalue())
+    whole = archive.getvalue()
+    said = []
+    for place in range(0, len(whole), 2):
+        content = whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :]
+        try:
+            read_table(write("t.npz", content))
+        except DataError as error:
+            said.append("t.npz: " in str(error))
+    assert len(said) > 50
+    assert all(said)
+
+
 def test_files_made_to_fill_the_memory_are_refused(write: Write, tmp_path: Path) -> None:
     rows = b"a,b\n" + b"1,2\n" * 5_000_000
     assert "No table compresses like that" in refusal(write("t.csv.gz", gzip.compress(rows)))
