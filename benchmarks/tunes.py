@@ -41,6 +41,11 @@ class Tune:
         """Whether it has inner bars, and enough of them fill the meter."""
         return self.num_inner_bars > 0 and self.num_filled_bars >= WELL_FILLED * self.num_inner_bars
 
+    @property
+    def is_sound(self) -> bool:
+        """Whether all three answers are yes."""
+        return self.has_headers and self.is_parsed and self.is_well_filled
+
 
 @dataclass(frozen=True)
 class Figures:
@@ -50,6 +55,7 @@ class Figures:
     num_with_headers: int
     num_parsed: int
     num_well_filled: int
+    num_sound: int
     num_inner_bars: int
     num_filled_bars: int
 
@@ -68,6 +74,7 @@ def add_up(tunes: list[Tune]) -> Figures:
         num_with_headers=sum(tune.has_headers for tune in tunes),
         num_parsed=sum(tune.is_parsed for tune in tunes),
         num_well_filled=sum(tune.is_well_filled for tune in tunes),
+        num_sound=sum(tune.is_sound for tune in tunes),
         num_inner_bars=sum(tune.num_inner_bars for tune in tunes),
         num_filled_bars=sum(tune.num_filled_bars for tune in tunes),
     )
@@ -104,6 +111,7 @@ def table(figures: Figures) -> str:
         ("  with all headers", figures.num_with_headers, figures.num_tunes),
         ("  parsed, with notes", figures.num_parsed, figures.num_tunes),
         (f"  with {WELL_FILLED:.0%} of the inner bars filled", figures.num_well_filled, figures.num_tunes),
+        ("  with all of that", figures.num_sound, figures.num_tunes),
         ("inner bars", figures.num_inner_bars, None),
         ("  that fill the meter", figures.num_filled_bars, figures.num_inner_bars),
     ]

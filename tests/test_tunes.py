@@ -160,7 +160,14 @@ def test_any_text_is_judged(music: str) -> None:
 def test_bars_of_real_tunes_fill_the_meter() -> None:
     texts = abc_bars.split_tunes(SAMPLE.read_text(encoding="utf-8"))
     figures = tunes.add_up([tunes.measure(text) for text in texts])
-    assert figures.num_tunes == figures.num_with_headers == figures.num_parsed == figures.num_well_filled == 66
+    assert (
+        figures.num_tunes
+        == figures.num_with_headers
+        == figures.num_parsed
+        == figures.num_well_filled
+        == figures.num_sound
+        == 66
+    )
     assert figures.num_filled_bars == figures.num_inner_bars > 900
 
 
@@ -188,6 +195,7 @@ def test_script_prints_a_table_or_json(tmp_path: Path) -> None:
         "num_with_headers": 1,
         "num_parsed": 1,
         "num_well_filled": 0,
+        "num_sound": 0,
         "num_inner_bars": 2,
         "num_filled_bars": 1,
     }
@@ -197,6 +205,7 @@ def test_script_prints_a_table_or_json(tmp_path: Path) -> None:
         "  with all headers                        1   100.0%\n"
         "  parsed, with notes                      1   100.0%\n"
         "  with 70% of the inner bars filled       0     0.0%\n"
+        "  with all of that                        0     0.0%\n"
         "inner bars                                2\n"
         "  that fill the meter                     1    50.0%\n"
     )
