@@ -18,7 +18,10 @@ def generate(
     temperature: Annotated[float, typer.Option(help="1: as the network thinks; less: safer; 0: the likeliest.")] = 1.0,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Another number draws another text.")] = 0,
     midi: Annotated[
-        Path | None, typer.Option(help="Also write the tunes of a text in ABC notation to this MIDI file.")
+        Path | None,
+        typer.Option(
+            help="Also write the tunes of a text in ABC notation to this MIDI file (pip install 'nettool[music]')."
+        ),
     ] = None,
 ) -> None:
     """Let a network that was trained to predict the next character, byte or word write on.

@@ -36,7 +36,7 @@ def predict(
     Examples: nettool predict RUN students.csv -o predicted.csv; nettool predict RUN lectures=4 hours=5
     """
     from nettool.errors import UsageError
-    from nettool.runs.directory import ROOT
+    from nettool.runs.directory import ROOT, is_run
     from nettool.workflows import predict as workflow
     from nettool.workflows.trained import load_trained
 
@@ -48,7 +48,7 @@ def predict(
         run, table_path = (names[0] if len(names) == 2 else None), Path(names[-1])
     else:
         raise UsageError("name at most one run, and either one table or the values of one example (hours=5).")
-    if run is None and table_path is not None and (table_path.is_dir() or (ROOT / table_path).is_dir()):
+    if run is None and table_path is not None and any(is_run(path) for path in (table_path, ROOT / table_path)):
         run, table_path = str(table_path), None  # a run was named, and nothing to predict from
     trained = load_trained(Path(run) if run else None)
     if run is None:

@@ -105,6 +105,7 @@ class LiveWatcher(SummaryWatcher):
             BarColumn(bar_width=None if self.console.width > 100 else 16),
             TextColumn("{task.fields[losses]}", markup=False),
             TimeRemainingColumn(compact=True),
+            TextColumn("left"),
             console=self.console,
             transient=True,
             refresh_per_second=10,
@@ -123,7 +124,7 @@ class LiveWatcher(SummaryWatcher):
         if result.validation_loss is not None:
             self.losses += f" val {result.validation_loss:.4g}"
             if result.is_best:
-                self.best = f" best {result.validation_loss:.4g} ({result.epoch})"
+                self.best = f" best: epoch {result.epoch}"
         self._show(result.epoch, result.epoch)
 
     def _show(self, epoch: int, completed: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -10,7 +11,7 @@ from pydantic import ValidationError
 from nettool.config.data import DataSpec
 from nettool.config.experiment import Experiment
 from nettool.config.hints import nearest
-from nettool.config.layers import CONTAINERS, CUSTOM_LAYERS, LAYERS, BatchNorm, CustomLayer, Dense, Repeat, Residual
+from nettool.config.layers import CONTAINERS, CUSTOM_LAYERS, LAYERS, CustomLayer, Repeat, Residual
 from nettool.config.losses import BinaryCrossEntropy, CrossEntropy
 from nettool.errors import ConfigPath, Mistake
 
@@ -117,7 +118,7 @@ def _target(experiment: Experiment) -> Iterator[Mistake]:
         and not (data.path or data.train or "").endswith(".npz")
     ):
         yield Mistake(("data", "target"), "is required: the column to predict.")
-    if not data.target and not data.is_table and data.text is not None:
+    if not data.target and not data.is_table and data.text is not None and Path(data.path or data.train or "").suffix:
         yield Mistake(("data", "target"), "is required: `target: next` predicts the next token of a text.")
     if data.window is not None and data.split.by is not None:
         text = "a series is cut in time order, where no group stays whole. Remove it."
@@ -127,6 +128,15 @@ def _target(experiment: Experiment) -> Iterator[Mistake]:
         yield Mistake(("data", "window"), f"a series is made of numbers and categories. Remove `{other}`, or this.")
     if data.augment is not None and (data.is_stream or data.window is not None):
         yield Mistake(("data", "augment"), "only images can be augmented. Remove it.")
+    if data.is_stream:
+        for key in ("features", "columns", "weights", "image", "window"):
+            if getattr(data, key):
+                yield Mistake(("data", key), "is for other data; of a text, the next token is all there is. Remove it.")
+        if data.split.by is not None:
+            yield Mistake(("data", "split", "by"), "a text has no columns. Remove it.")
+    for kind, section in (("image", "text"), ("text", "image")):
+        if kind in data.columns.values() and getattr(data, section) is not None:
+            yield Mistake(("data", section), f"the data are {kind}s. Remove it.")
 
 
 def _next(experiment: Experiment) -> Iterator[Mistake]:
@@ -137,22 +147,6 @@ def _next(experiment: Experiment) -> Iterator[Mistake]:
         yield Mistake(("loss",), f"{loss.name} cannot predict the next token, one of many. Use cross_entropy.")
     elif loss.class_weights:
         yield Mistake(("loss", "class_weights"), "are for classes, not for the tokens of a text. Remove them.")
-
-
-def _batches(experiment: Experiment) -> Iterator[Mistake]:
-    if experiment.batch_size != 1:
-        return
-    for path in _batch_norms(experiment.layers, ("layers",)):
-        text = "batch_norm needs more than one example in a batch, but batch_size is 1."
-        yield Mistake(path, f"{text} Use layer_norm, or larger batches.")
-
-
-def _batch_norms(layers: Sequence[Any], path: ConfigPath) -> Iterator[ConfigPath]:
-    for index, layer in enumerate(layers):
-        if isinstance(layer, BatchNorm) or (isinstance(layer, Dense) and layer.norm == "batch_norm"):
-            yield (*path, index)
-        if isinstance(layer, (Repeat, Residual)):
-            yield from _batch_norms(layer.layers, (*path, index, "layers"))
 
 
 def _custom_layers(experiment: Experiment) -> Iterator[Mistake]:
@@ -184,7 +178,6 @@ _CHECKS: tuple[tuple[Callable[[Experiment], Iterable[Mistake]], Set[str]], ...] 
     (_loss, {"loss", "data"}),
     (_target, {"data"}),
     (_next, {"loss", "data"}),
-    (_batches, {"batch_size", "layers"}),
     (_custom_layers, {"layers"}),
 )
 """Each check with the sections that it looks at."""

@@ -44,7 +44,7 @@ def explain(error: ValidationError, root: Node, known_keys: dict[ConfigPath, Seq
     """
     located = [_Located(detail, root) for detail in error.errors(include_url=False)]
     by_path: dict[ConfigPath, list[ErrorDetails]] = {}
-    for one in _best_branches(located):
+    for one in _best_branches(located) or located:  # whatever is left out, an error is never without a word
         by_path.setdefault(one.path, []).append(one.detail)
     return [_mistake(path, details, root, known_keys) for path, details in by_path.items()]
 
@@ -77,7 +77,7 @@ def _best_branches(errors: list[_Located]) -> list[_Located]:
 
     And no complaint that a list is empty when it only seems so, because its items failed.
     """
-    errors = [one for one in errors if not (one.detail["type"] == "too_short" and one.detail["input"])]
+    errors = [one for one in errors if not _lost_items(one.detail)]
     unions: dict[ConfigPath, dict[str, list[_Located]]] = {}
     for one in errors:
         for path, label in one.labels.items():
@@ -89,6 +89,10 @@ def _best_branches(errors: list[_Located]) -> list[_Located]:
             best = min(inside, key=len)
             dropped |= {id(one) for found in branches.values() if found is not best for one in found}
     return [one for one in errors if id(one) not in dropped]
+
+
+def _lost_items(detail: ErrorDetails) -> bool:
+    return detail["type"] == "too_short" and detail["ctx"]["actual_length"] < len(detail["input"])
 
 
 def _mistake(
@@ -150,7 +154,10 @@ def _expected(detail: ErrorDetails) -> str:
         options = _options(detail)
         return options[0] if len(options) == 1 else f"one of {', '.join(options)}"
     if detail["type"] == "too_short":
-        return "a list that is not empty"
+        least = detail["ctx"]["min_length"]
+        return "a list that is not empty" if least == 1 else f"a list of {least} or more"
+    if detail["type"] == "too_long":
+        return f"a list of at most {detail['ctx']['max_length']}"
     return _EXPECTED.get(detail["type"], "")
 
 

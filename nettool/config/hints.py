@@ -77,6 +77,8 @@ def unknown_key(path: ConfigPath, known: Sequence[str], owner: Any) -> str:
         others = [other for other, spec in choices.items() if key in spec.model_fields]
         if others and owner in choices:
             return f"{owner} has no {key}; {_listed(others)} {'have' if len(others) > 1 else 'has'} one."
+    if owner in LAYERS and key in ("activation", "dropout", "init"):  # which, at the top, do not reach it either
+        return f"{owner} has no {key}. The keys here are {', '.join(known)}."
     here = tuple(parents)
     guess = nearest(key, known, cutoff=0.8) or _elsewhere(here, key)
     guess = guess or _elsewhere(here, OTHER_NAMES.get(key.lower(), key)) or nearest(key, known, cutoff=0.7)

@@ -149,7 +149,7 @@ def _layer(node: Node, path: ConfigPath, mistakes: list[Mistake]) -> Node:
         known = ", ".join(key for key in spec.model_fields if key != "layer")
         example = "Leave the value out" if name == "output" else f"`- {name}: {{...}}`"
         text = f"takes no value of its own; its settings are {known}. {example}."
-        _add(mistakes, path, text, settings, f"layers.{path[-1]} ({name})")
+        _add(mistakes, path, text, settings, f"{'.'.join(map(str, path))} ({name})")
         body = {}
     return _check_name(replace(node, value={**head, **body}), head["layer"], path, mistakes)
 

@@ -99,7 +99,7 @@ def scattered(columns: Sequence[Column], num_rows: int) -> tuple[str, ...]:
     """Sentences on categories with so many levels that they are hardly categories."""
     return tuple(
         f"{show(column.name)} is a category of {column.num_distinct:,} levels in {num_rows:,} rows, so there is little "
-        f"to learn from it. If it is a name or an id, set data.columns: {{{column.name}: ignore}}."
+        f"to learn from it. If it is a name or an id, set data.columns: {{{column.name}: ignore}}; `text` if it is one."
         for column in used(columns, "feature")
         if column.kind == "category" and (column.num_distinct or 0) > max(SCATTERED_SHARE * num_rows, 32)
     )
@@ -208,9 +208,12 @@ def _check_features(columns: Sequence[Column], spec: DataSpec) -> None:
     ignored = [column for column in columns if column.kind == "ignore"]
     why = "; ".join(f"{show(column.name)}: {column.reason}" for column in ignored[:10])
     cure = ""
-    keep = next((column for column in ignored if column.reason not in (DECLARED, NOTHING, CONSTANT)), None)
-    if keep is not None:
-        cure = f" To keep one, {declare(keep.name, 'category' if DISTINCT in keep.reason else 'number')}."
+    known = [column for column in ignored if column.reason not in (DECLARED, NOTHING, CONSTANT)]
+    texts = [column for column in known if DISTINCT in column.reason]
+    if texts:
+        cure = f" To keep one, {declare(texts[0].name, 'text')} (or category)."
+    elif known:
+        cure = f" To keep one, {declare(known[0].name, 'number')}."
     said = f" Ignored are {why}." if ignored else " It has no other column than the target."
     text = f"no column is left to predict {show(spec.target[0])} from.{said}{cure}"
     raise ConfigError([Mistake(("data",), text)])

@@ -65,13 +65,15 @@ class Dataset:
     features: Tensor | Stretches
     target: Tensor | Stretches
     weights: Tensor | None = None
+    naive: Tensor | None = None
 
     @classmethod
     def from_split(cls, split: Split, device: torch.device) -> Dataset:
         """The split's arrays as tensors; on the cpu they share the arrays' memory."""
         assert split.target is not None
         weights = None if split.weights is None else torch.from_numpy(split.weights).to(device)
-        return cls(to_tensor(split.features, device), to_tensor(split.target, device), weights)
+        naive = None if split.naive is None else torch.from_numpy(split.naive)
+        return cls(to_tensor(split.features, device), to_tensor(split.target, device), weights, naive)
 
     def __len__(self) -> int:
         return len(self.features)

@@ -20,11 +20,11 @@ from nettool.data.examples import Examples, Split
 from nettool.data.features import CategoryColumn, Rows
 from nettool.data.image_encoder import ImageEncoder
 from nettool.data.partition import partition
-from nettool.data.reading import decoded, no_such_split, read_examples, resolve, training_file
+from nettool.data.reading import decoded, no_such_split, one_part, read_examples, resolve, training_file
 from nettool.data.series import SeriesEncoder, check_length, check_order, cut_windows
 from nettool.data.text_encoder import StreamEncoder, TextEncoder
 from nettool.data.values import levels, numbers, show, simplify
-from nettool.errors import DataError, UsageError
+from nettool.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -41,31 +41,23 @@ def load_split(spec: DataSpec, encoders: Encoders, name: SplitName) -> Split:
 
     Raises UsageError when the config has no such split.
     """
+    return load_rows(spec, encoders, name)[0]
+
+
+def load_rows(spec: DataSpec, encoders: Encoders, name: SplitName) -> tuple[Split, pa.Table | None]:
+    """The split, and its rows as they were read, with all columns; None of a text, which has none."""
     if isinstance(encoders.features, StreamEncoder):
         from nettool.data.token_stream import load_stream_split
 
-        return load_stream_split(spec, encoders.features, name)
+        return load_stream_split(spec, encoders.features, name), None
     spec = resolve(spec)
     path, whole = _file_of(spec, name)
-    if whole:
-        return encode_file(path, encoders, needs_target=True)
     raw = _read(path, encoders, None)
+    if whole:
+        return encode_all(raw, encoders, needs_target=True, source=str(path)), raw.table
     encodable = _conformed(raw, encoders, str(path), ("feature", "target", "weights", "group"))
     rows = _rows_of(encodable.examples.table, raw.table, spec, encoders, name)
-    return encode_examples(encodable, encoders, rows, needs_target=True)
-
-
-def split_table(spec: DataSpec, encoders: Encoders, name: SplitName) -> pa.Table:
-    """The raw rows of a split, with all columns, in the order of `load_split`."""
-    if isinstance(encoders.features, StreamEncoder):
-        raise UsageError("a text has no columns.")
-    spec = resolve(spec)
-    path, whole = _file_of(spec, name)
-    raw = _read(path, encoders, None)
-    if whole:
-        return raw.table
-    table = _conformed(raw, encoders, str(path), ("feature", "target", "group")).examples.table
-    return raw.table.take(from_numpy(_rows_of(table, raw.table, spec, encoders, name)))
+    return encode_examples(encodable, encoders, rows, needs_target=True), raw.table.take(from_numpy(rows))
 
 
 def encode_file(path: Path, encoders: Encoders, *, needs_target: bool, limit: int | None = None) -> Split:
@@ -158,6 +150,7 @@ def weights_of(table: pa.Table, columns: Sequence[Column], source: str) -> NDArr
 def _read(path: Path, encoders: Encoders, limit: int | None, *, labels: bool = True) -> Examples:
     features = encoders.features
     if isinstance(features, ImageEncoder):
+        path = one_part(path)
         target = tuple(column.name for column in used(encoders.columns, "target"))
         spec = DataSpec(path=str(path), target=target, image=_image_spec(features), columns={features.name: "image"})
         return read_examples(path, spec, limit, labels=labels)

@@ -16,12 +16,14 @@ class Examples:
     """What a source holds: a table with a row for each example.
 
     pixels: uint8 [n, channels, height, width], of images; the table's column of images then holds a hash of each.
-    paths: where they were, if each had a file of its own.
+    paths: where they were, if each had a file of its own. num_left_out: images that were not decoded, where a look at
+    some was enough.
     """
 
     table: pa.Table
     pixels: NDArray[np.uint8] | None = None
     paths: tuple[Path, ...] | None = None
+    num_left_out: int = 0
 
 
 @dataclass(frozen=True)
@@ -51,13 +53,15 @@ class Split:
     features: float32 [n, width] of a table, uint8 [n, channels, height, width] of images, codes [n, length] of texts,
     or windows. target: int64 [n] (classes), float32 [n, k], or windows of codes (the next ones); None where it was not
     asked for. weights: float32 [n], or None without a weights column. rows: int64 [n], the example's row in its
-    source, from 0; of a window its last one.
+    source, from 0; of a window its last one. naive: float32 [n, k], of a series of numbers what they were last, which
+    is the forecast of who knows nothing else.
     """
 
     features: NDArray[Any] | Windows
     target: NDArray[Any] | Windows | None
     weights: NDArray[np.float32] | None
     rows: NDArray[np.int64]
+    naive: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.features)
@@ -66,4 +70,5 @@ class Split:
         """These examples alone."""
         target = None if self.target is None else self.target[members]
         weights = None if self.weights is None else self.weights[members]
-        return Split(self.features[members], target, weights, self.rows[members])
+        naive = None if self.naive is None else self.naive[members]
+        return Split(self.features[members], target, weights, self.rows[members], naive)

@@ -13,18 +13,22 @@ from nettool.data import idx
 from nettool.data.columns import input_column
 from nettool.data.reading import paths_in
 from nettool.data.sources import fingerprint, no_such_file, read_table
-from nettool.data.values import simplify
+from nettool.data.values import show, simplify
+from nettool.errors import DataError
 
 
 def fingerprint_of(path: Path, spec: DataSpec) -> dict[str, Any]:
     """The sha256 of a file, and of what it leads to: the labels of IDX images, the images of a folder or of a table.
 
-    spec: resolved. Names inside of a folder count, where the folder is does not. Raises DataError where there is
-    nothing.
+    spec: resolved, where it is not that of a text. Names inside of a folder count, where the folder is does not.
+
+    Raises DataError where there is nothing, or nothing that can be read.
     """
     if not path.exists():
         raise no_such_file(path)
     name = input_column(spec, "image")
+    if path.is_dir() and name is None:
+        raise DataError(f"{path} is a folder. A text is one file.")
     if path.is_dir():
         from nettool.data.image_files import list_class_folders
 
@@ -42,7 +46,10 @@ def _together(files: Iterable[tuple[bytes, Path]]) -> dict[str, Any]:
     """sha256 over the name and the sha256 of each file."""
     digest, size = hashlib.sha256(), 0
     for name, file in files:
-        with file.open("rb") as stream:
-            digest.update(name + b"\0" + hashlib.file_digest(stream, "sha256").digest())
-        size += file.stat().st_size
+        try:
+            with file.open("rb") as stream:
+                digest.update(name + b"\0" + hashlib.file_digest(stream, "sha256").digest())
+            size += file.stat().st_size
+        except OSError as error:
+            raise DataError(f"{show(file, 1000)[1:-1]}: cannot be read: {error.strerror}.") from error
     return {"sha256": digest.hexdigest(), "bytes": size}

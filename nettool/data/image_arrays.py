@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import io
-import lzma
 import math
 import zipfile
-import zlib
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,41 +13,19 @@ from numpy.typing import NDArray
 
 from nettool.data.arrow import from_numpy, from_texts
 from nettool.data.memory import check_memory
+from nettool.data.npz import DAMAGE, NpzArray, read_header
 from nettool.data.streams import check_expansion
 from nettool.data.values import show
 from nettool.errors import DataError
 
 BLOCK_BYTES = 1 << 24
-HEADER_BYTES = 1 << 16
-DAMAGE = (
-    ValueError, OSError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error, lzma.LZMAError,
-)  # fmt: skip
-"""What zipfile and numpy raise when they meet a damaged file."""
-
-
-class _Array(NamedTuple):
-    """An array as its header describes it. is_fortran: its first index runs fastest. start: where its values begin."""
-
-    name: str
-    member: zipfile.ZipInfo
-    shape: tuple[int, ...]
-    kind: np.dtype[Any]
-    is_fortran: bool
-    start: int
-
-    @property
-    def num_bytes(self) -> int:
-        return self.kind.itemsize * math.prod(self.shape)
-
-    def __str__(self) -> str:
-        return f"{show(self.name)} {self.shape}"
 
 
 def has_images(path: Path, features: str = "x") -> bool:
     """Whether this is an npz whose array `features` has three or four dimensions. Reads no more than its header."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return len(_read_header(archive, archive.getinfo(f"{features}.npy")).shape) in (3, 4)
+            return len(read_header(archive, archive.getinfo(f"{features}.npy")).shape) in (3, 4)
     except DAMAGE:
         return False
 
@@ -74,7 +49,7 @@ def read_image_arrays(path: Path, features: str = "x", *, labels: bool = True) -
         )
     try:
         with zipfile.ZipFile(path) as archive:
-            arrays = [_read_header(archive, member) for member in archive.infolist()]
+            arrays = [read_header(archive, member) for member in archive.infolist()]
             _check_arrays(path, arrays)
             images = _find_images(path, arrays, features if labels else _name_of_images(arrays, features))
             columns = [array for array in arrays if labels and array is not images]
@@ -87,20 +62,7 @@ def read_image_arrays(path: Path, features: str = "x", *, labels: bool = True) -
     return pixels, table
 
 
-def _read_header(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> _Array:
-    # numpy would read a header of any declared length before it finds it too long.
-    with archive.open(member) as stream:
-        beginning = io.BytesIO(stream.read(HEADER_BYTES))
-    version = np.lib.format.read_magic(beginning)
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    try:
-        shape, is_fortran, kind = read(beginning)
-    except Exception as error:  # a header is a piece of Python, and a damaged one fails as Python does: in any way
-        raise ValueError(f"the header of {show(member.filename)} says nothing") from error
-    return _Array(member.filename.removesuffix(".npy"), member, shape, kind, is_fortran, beginning.tell())
-
-
-def _check_arrays(path: Path, arrays: list[_Array]) -> None:
+def _check_arrays(path: Path, arrays: list[NpzArray]) -> None:
     check_expansion(path, path.stat().st_size, sum(array.member.file_size for array in arrays))
     seen: set[str] = set()
     for array in arrays:
@@ -119,12 +81,12 @@ def _check_arrays(path: Path, arrays: list[_Array]) -> None:
             )
 
 
-def _name_of_images(arrays: list[_Array], features: str) -> str:
+def _name_of_images(arrays: list[NpzArray], features: str) -> str:
     names = [array.name for array in arrays if len(array.shape) in (3, 4)]
     return names[0] if len(names) == 1 and features not in names else features
 
 
-def _find_images(path: Path, arrays: list[_Array], features: str) -> _Array:
+def _find_images(path: Path, arrays: list[NpzArray], features: str) -> NpzArray:
     images = next((array for array in arrays if array.name == features), None)
     if images is None:
         there = ", ".join(map(str, arrays)) or "none at all"
@@ -158,7 +120,7 @@ def _wrong_shape(shape: tuple[int, ...]) -> str:
     return f"{wanted}. Cure: save that many."
 
 
-def _check_columns(path: Path, images: _Array, columns: list[_Array]) -> None:
+def _check_columns(path: Path, images: NpzArray, columns: list[NpzArray]) -> None:
     for array in columns:
         if len(array.shape) != 1:
             raise DataError(
@@ -172,13 +134,13 @@ def _check_columns(path: Path, images: _Array, columns: list[_Array]) -> None:
             )
 
 
-def _check_memory(path: Path, images: _Array, columns: list[_Array]) -> None:
+def _check_memory(path: Path, images: NpzArray, columns: list[NpzArray]) -> None:
     passing = images.num_bytes if images.is_fortran else min(images.num_bytes, BLOCK_BYTES)
     num_bytes = math.prod(images.shape) + passing + sum(array.num_bytes for array in columns)
     check_memory(num_bytes, f"{path}: array {images}", "smaller or fewer images")
 
 
-def _read_pixels(path: Path, archive: zipfile.ZipFile, images: _Array) -> NDArray[np.uint8]:
+def _read_pixels(path: Path, archive: zipfile.ZipFile, images: NpzArray) -> NDArray[np.uint8]:
     """The images block by block, so that they are never in memory twice; one in Fortran's order comes as a whole."""
     num_images, height, width = images.shape[:3]
     channels = images.shape[3] if len(images.shape) == 4 else 1
@@ -195,7 +157,7 @@ def _read_pixels(path: Path, archive: zipfile.ZipFile, images: _Array) -> NDArra
     return pixels
 
 
-def _as_bytes(path: Path, images: _Array, block: NDArray[Any]) -> NDArray[np.uint8]:
+def _as_bytes(path: Path, images: NpzArray, block: NDArray[Any]) -> NDArray[np.uint8]:
     if images.kind == np.uint8:
         return block
     low, high = block.min(), block.max()
@@ -207,7 +169,7 @@ def _as_bytes(path: Path, images: _Array, block: NDArray[Any]) -> NDArray[np.uin
     return np.rint(block.astype(np.float32) * 255).astype(np.uint8)
 
 
-def _read_column(path: Path, archive: zipfile.ZipFile, array: _Array) -> pa.Array:
+def _read_column(path: Path, archive: zipfile.ZipFile, array: NpzArray) -> pa.Array:
     with archive.open(array.member) as stream:
         values = np.lib.format.read_array(stream, allow_pickle=False)
     try:

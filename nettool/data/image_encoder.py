@@ -17,8 +17,9 @@ from nettool.data.features import Rows
 from nettool.data.memory import check_memory
 
 Pixels = NDArray[np.uint8]
-BLOCK = 4096
-"""Images whose pixels are counted at a time."""
+BLOCK_BYTES = 1 << 22
+"""Pixels that are counted at a time; counting takes ten times that."""
+CURE = "a smaller `data.image.size`, or fewer images"
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class ImageEncoder:
         assert examples.pixels is not None
         if len(rows) == len(examples.pixels):
             return examples.pixels  # all of them, in order: no second copy
-        check_memory(examples.pixels[0].nbytes * len(rows), f"a copy of {len(rows):,} images")
+        check_memory(examples.pixels[0].nbytes * len(rows), f"a copy of {len(rows):,} images", CURE)
         return examples.pixels[rows]
 
     def to_json(self) -> dict[str, Any]:
@@ -77,8 +78,9 @@ class ImageEncoder:
 def _count_values(pixels: Pixels, rows: Rows) -> NDArray[np.int64]:
     """How often each of the 256 values occurs in each channel: int64 [channels, 256]. Exact, in any order."""
     counts = np.zeros((pixels.shape[1], 256), np.int64)
-    for start in range(0, len(rows), BLOCK):
-        block = pixels[rows[start : start + BLOCK]]
+    step = max(1, BLOCK_BYTES // pixels[0].nbytes)
+    for start in range(0, len(rows), step):
+        block = pixels[rows[start : start + step]]
         for channel in range(pixels.shape[1]):
             counts[channel] += np.bincount(block[:, channel].reshape(-1), minlength=256)
     return counts
@@ -104,7 +106,7 @@ def fit_pixels(pixels: Pixels, size: Extents | None, channels: int | None) -> Pi
     if wanted == (height, width) and channels == found:
         return pixels
     num_bytes = len(pixels) * channels * wanted[0] * wanted[1]
-    check_memory(num_bytes, f"{len(pixels):,} images, {wanted[0]} high and {wanted[1]} wide")
+    check_memory(num_bytes, f"{len(pixels):,} images, {wanted[0]} high and {wanted[1]} wide", CURE)
     out = np.empty((len(pixels), channels, *wanted), np.uint8)
     for index, pixel in enumerate(pixels):
         image = Image.fromarray(pixel[0] if found == 1 else np.ascontiguousarray(pixel.transpose(1, 2, 0)))

@@ -23,7 +23,7 @@ from PIL.PpmImagePlugin import PpmImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from nettool.data.image_encoder import hash_bytes
+from nettool.data.image_encoder import CURE, hash_bytes
 from nettool.data.memory import check_memory
 from nettool.data.values import show
 from nettool.errors import DataError
@@ -69,7 +69,8 @@ def list_class_folders(folder: Path) -> list[tuple[Path, str]]:
     if empty := [entry for entry in class_folders if _class_name(entry) not in filled]:
         raise DataError(
             f"{_some([_name(entry) for entry in empty])}: no image in a folder that stands for a class. "
-            f"Cure: delete the folder, or put images into it ({', '.join(SUFFIXES)})."
+            f"Cure: images in it ({', '.join(SUFFIXES)}), or, if it is no class, another `data.path` or another place "
+            "for the folder."
         )
     return files
 
@@ -121,7 +122,7 @@ def decode_images(paths: Sequence[Path], size: tuple[int, int] | None, channels:
     sizes where `size` is None, or do not fit into memory together.
     """
     shape = find_shape(paths, size, channels)
-    check_memory(len(paths) * math.prod(shape), f"{len(paths):,} images, {shape[1]} high and {shape[2]} wide")
+    check_memory(len(paths) * math.prod(shape), f"{len(paths):,} images, {shape[1]} high and {shape[2]} wide", CURE)
     pixels = np.empty((len(paths), *shape), np.uint8)
 
     def decode(index: int, path: Path) -> None:

@@ -11,10 +11,9 @@ from nettool.errors import DataError
 MEMINFO = Path("/proc/meminfo")
 OWN_GROUPS = Path("/proc/self/cgroup")
 GROUPS = Path("/sys/fs/cgroup")
-CURE = "a smaller `data.image.size`, or fewer images"
 
 
-def check_memory(num_bytes: int, what: str, cure: str = CURE) -> None:
+def check_memory(num_bytes: int, what: str, cure: str) -> None:
     """Raise DataError when `num_bytes` are more than the memory that is free now.
 
     what: the file and what is to be read from it, as the message calls it. cure: what the user can do.

@@ -3,19 +3,45 @@
 from __future__ import annotations
 
 import io
+import lzma
 import math
 import zipfile
+import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from nettool.data.arrow import from_numpy, from_texts
-from nettool.data.image_arrays import DAMAGE, HEADER_BYTES
 from nettool.data.streams import check_expansion
 from nettool.data.values import show
 from nettool.errors import DataError
+
+HEADER_BYTES = 1 << 16
+DAMAGE = (
+    ValueError, OSError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error, lzma.LZMAError,
+)  # fmt: skip
+"""What zipfile and numpy raise when they meet a damaged file."""
+
+
+class NpzArray(NamedTuple):
+    """An array as its header describes it. is_fortran: its first index runs fastest. start: where its values begin."""
+
+    name: str
+    member: zipfile.ZipInfo
+    shape: tuple[int, ...]
+    kind: np.dtype[Any]
+    is_fortran: bool
+    start: int
+
+    @property
+    def num_bytes(self) -> int:
+        """What its values take."""
+        return self.kind.itemsize * math.prod(self.shape)
+
+    def __str__(self) -> str:
+        return f"{show(self.name)} {self.shape}"
 
 
 def read_npz(path: Path) -> pa.Table:
@@ -68,17 +94,18 @@ def _check_members(path: Path) -> None:
         if not archive.infolist():
             raise DataError(f"{path}: there is no array in it.")
         for member in archive.infolist():
-            shape, kind = _read_array_header(archive, member)
-            name = show(member.filename.removesuffix(".npy"))
+            array = read_header(archive, member)
+            name, shape, kind = show(array.name), array.shape, array.kind
             if kind.hasobject:
                 raise DataError(
                     f"{path}: array {name} holds Python objects, which are pickled; nettool unpickles "
                     f"nothing. Cure: save it as numbers or text, e.g. with .astype(str)."
                 )
             if len(shape) not in (1, 2):
+                images = f", or, if it holds images, `data.features: [{array.name}]`" if len(shape) in (3, 4) else ""
                 raise DataError(
                     f"{path}: array {name} has the shape {shape}. Cure: one dimension for a column, two "
-                    f"for several; a larger array is reshaped to (rows, -1)."
+                    f"for several; a larger array is reshaped to (rows, -1){images}."
                 )
             if 0 in shape:
                 raise DataError(f"{path}: array {name} has the shape {shape}: no value at all. Cure: a file with data.")
@@ -90,16 +117,17 @@ def _check_members(path: Path) -> None:
                 )
 
 
-def _read_array_header(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> tuple[tuple[int, ...], np.dtype[Any]]:
+def read_header(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NpzArray:
+    """What an array says of itself. Raises one of DAMAGE where that makes no sense."""
     # numpy would read a header of any declared length before it finds it too long.
     with archive.open(member) as stream:
         beginning = io.BytesIO(stream.read(HEADER_BYTES))
     version = np.lib.format.read_magic(beginning)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     try:
-        shape, _, kind = read(beginning)
+        shape, is_fortran, kind = read(beginning)
     except Exception as error:  # a header is a piece of Python, and a damaged one fails as Python does: in any way
         raise ValueError(f"the header of {show(member.filename)} says nothing") from error
     if any(isinstance(size, bool) or size < 0 for size in shape):
         raise ValueError(f"the header of {show(member.filename)} says {shape}")
-    return shape, kind
+    return NpzArray(member.filename.removesuffix(".npy"), member, shape, kind, is_fortran, beginning.tell())

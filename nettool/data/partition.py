@@ -11,13 +11,21 @@ from numpy.typing import NDArray
 from nettool.config.data import DataSpec, SplitName
 from nettool.data.columns import Column, used
 from nettool.data.features import Rows
-from nettool.data.series import check_lengths, time_parts
-from nettool.data.splits import Fractions, Keys, content_keys, limit_rows, row_keys, split_rows
+from nettool.data.series import check_lengths
+from nettool.data.splits import (
+    NAMES,
+    Fractions,
+    Keys,
+    content_keys,
+    cut_in_time,
+    limit_rows,
+    num_kept,
+    row_keys,
+    split_rows,
+)
 from nettool.data.targets import class_codes, class_names
 from nettool.data.values import show
 from nettool.errors import ConfigError, ConfigPath, Mistake
-
-NAMES: tuple[SplitName, ...] = ("train", "validation", "test")
 
 
 def partition(table: pa.Table, columns: Sequence[Column], spec: DataSpec, raw: pa.Table) -> dict[SplitName, Rows]:
@@ -29,7 +37,7 @@ def partition(table: pa.Table, columns: Sequence[Column], spec: DataSpec, raw: p
     """
     fractions = _fractions(spec)
     if spec.window is not None:
-        parts = time_parts(table.num_rows, fractions)
+        parts = {name: np.arange(*bounds) for name, bounds in cut_in_time(table.num_rows, fractions).items()}
         check_lengths(parts, spec.window)
         return parts if spec.limit is None else {**parts, "train": _latest(parts["train"], spec)}
     features_and_target = used(columns, "feature", "target")
@@ -67,7 +75,7 @@ def _latest(rows: Rows, spec: DataSpec) -> Rows:
     """The rows of a series that `data.limit` leaves: the latest, which are nearest to what is to be predicted."""
     assert spec.window is not None
     assert spec.limit is not None
-    keep = spec.limit if isinstance(spec.limit, int) else max(1, round(spec.limit * len(rows)))
+    keep = num_kept(spec.limit, len(rows))
     if keep < spec.window.length + spec.window.horizon:
         one = f"{spec.window.length:,} and {spec.window.horizon:,} after them"
         text = f"{keep:,} training rows are too few for one example of {one}. Raise the limit."

@@ -154,6 +154,9 @@ def _notes(
     # A smaller length than that is the one of the longest text in training.
     if isinstance(features, TextEncoder) and features.length == length and (cut := features.num_cut(examples.table)):
         said.append(f"{cut:,} texts are longer than data.text.length ({length:,}) and end there.")
+    if examples.num_left_out:
+        num_all = examples.table.num_rows + examples.num_left_out
+        said.append(f"Only {examples.table.num_rows:,} of the {num_all:,} images were decoded for this.")
     if limit is not None and examples.table.num_rows == limit:
         said.append(f"Only the first {limit:,} rows were read; the others may hold more classes and levels.")
     return tuple(said)

@@ -27,6 +27,8 @@ IMAGE = "image"
 """The column of images that have no table of their own."""
 FIRST_IMAGES = 256
 """Image files that are decoded where all are not asked for."""
+FIRST_OF_CLASS = 12
+"""But so many of each class, or one might be missing in a split."""
 SPLIT_FOLDERS: dict[SplitName, tuple[str, ...]] = {
     "train": ("train", "training"),
     "validation": ("validation", "valid", "val"),
@@ -55,13 +57,16 @@ def resolve(spec: DataSpec) -> DataSpec:
     that of the input.
     """
     folder = Path(spec.path) if spec.path is not None else None
-    if folder is not None and folder.is_dir() and (parts := _parts_of_folder(folder)):
+    if folder is not None and folder.is_dir() and "train" in (parts := _parts_of_folder(folder)):
         files: dict[str, Any] = {key: str(path) for key, path in parts.items()}
         spec = spec.model_copy(update={"path": None, **files} if len(files) > 1 else {"path": files["train"]})
     found = _input_column(spec)
     if found is None:
         return spec
     name, kind, target = found
+    if spec.columns.get(name, kind) != kind:
+        text = f"{show(name)} is the {kind} that the network takes, and is read as nothing else. Take it out."
+        raise ConfigError([Mistake(("data", "columns", name), text)])
     _check_alone(spec, name, kind)
     changes: dict[str, Any] = {"columns": {**spec.columns, name: kind}}
     if not spec.target and target:
@@ -72,17 +77,27 @@ def resolve(spec: DataSpec) -> DataSpec:
 def _parts_of_folder(folder: Path) -> dict[SplitName, Path]:
     """The parts of a folder that holds IDX files, or a folder of images for each split; nothing for any other."""
     parts: dict[SplitName, Path] = {}
-    files = idx.find_idx(folder)
-    for name, path in files.items():
-        parts[name] = path  # type: ignore[index]
-    if not files:
-        inside = {entry.name.lower(): entry for entry in folder.iterdir() if entry.is_dir()}
-        for split, names in SPLIT_FOLDERS.items():
-            # Trains are a class of their own in a folder of vehicles; a split holds folders of classes.
-            there = [inside[name] for name in names if name in inside and _has_folders(inside[name])]
-            if there:
-                parts[split] = there[0]
-    return parts if "train" in parts else {}
+    try:
+        for split, path in idx.find_idx(folder).items():
+            parts[split] = path  # type: ignore[index]
+        if not parts:
+            inside = {entry.name.lower(): entry for entry in folder.iterdir() if entry.is_dir()}
+            for split, names in SPLIT_FOLDERS.items():
+                # Trains are a class of their own in a folder of vehicles; a split holds folders of classes.
+                there = [inside[name] for name in names if name in inside and _has_folders(inside[name])]
+                if there:
+                    parts[split] = there[0]
+    except OSError as error:
+        raise DataError(f"{show(error.filename or folder, 1000)[1:-1]}: cannot be read: {error.strerror}.") from error
+    return parts
+
+
+def one_part(path: Path) -> Path:
+    """The path, or the one part of images that a folder there holds. Raises DataError where there are several."""
+    parts = _parts_of_folder(path) if path.is_dir() else {}
+    if len(parts) > 1:
+        raise DataError(f"{path} holds {' and '.join(parts)}. Cure: name one of them, such as {[*parts.values()][-1]}.")
+    return next(iter(parts.values()), path)
 
 
 def _has_folders(folder: Path) -> bool:
@@ -147,7 +162,7 @@ def read_examples(path: Path, spec: DataSpec, limit: int | None = None, *, label
         return Examples(simplify(read_table(path, limit=limit)))
     image = spec.image or ImageSpec()
     if path.is_dir() and labels:
-        return _read_folder(path, spec.target[0], image, limit)
+        return _read_folder(path, name, spec.target[0], image, is_look=limit is not None)
     if not labels and (found := _read_files(path, name, image)) is not None:
         return found
     if idx.is_idx(path):
@@ -165,7 +180,7 @@ def read_examples(path: Path, spec: DataSpec, limit: int | None = None, *, label
         return _from_pixels(pixels, table, name, image)
     check_file(path)
     table = simplify(read_table(path, limit=limit))
-    return decoded(table, name, path.parent, image, str(path), limit)
+    return decoded(table, name, path.parent, image, str(path), None if limit is None else FIRST_IMAGES)
 
 
 def _from_pixels(pixels: NDArray[np.uint8], table: pa.Table, name: str, image: ImageSpec) -> Examples:
@@ -175,15 +190,17 @@ def _from_pixels(pixels: NDArray[np.uint8], table: pa.Table, name: str, image: I
     return Examples(simplify(table), fit_pixels(pixels, image.size, image.channels))
 
 
-def _read_folder(folder: Path, target: str, image: ImageSpec, limit: int | None) -> Examples:
+def _read_folder(folder: Path, name: str, target: str, image: ImageSpec, *, is_look: bool) -> Examples:
     from nettool.data.image_files import list_class_folders
 
     files = list_class_folders(folder)
-    for name in sorted({name for _, name in files}):
-        if name.strip() in MISSING:
-            raise DataError(f"{folder / name}: this name stands for a missing value. Cure: another one for the class.")
-    labels = pa.table({target: from_texts([name for _, name in files])})
-    return _decoded([path for path, _ in files], simplify(labels), IMAGE, image, limit)
+    classes = sorted({label for _, label in files})
+    for label in classes:
+        if label.strip() in MISSING:
+            raise DataError(f"{folder / label}: this name stands for a missing value. Cure: another one for the class.")
+    labels = pa.table({target: from_texts([label for _, label in files])})
+    most = max(FIRST_IMAGES, FIRST_OF_CLASS * len(classes)) if is_look else None
+    return _decoded([path for path, _ in files], simplify(labels), name, image, most)
 
 
 def _read_files(path: Path, name: str, image: ImageSpec) -> Examples | None:
@@ -199,10 +216,13 @@ def _read_files(path: Path, name: str, image: ImageSpec) -> Examples | None:
 
 
 def decoded(
-    table: pa.Table, name: str, folder: Path, image: ImageSpec, source: str, limit: int | None = None
+    table: pa.Table, name: str, folder: Path, image: ImageSpec, source: str, most: int | None = None
 ) -> Examples:
-    """A table whose column `name` holds paths, relative to `folder`: its images, and a hash of each in their place."""
-    return _decoded(paths_in(table, name, folder, source), table, name, image, limit)
+    """A table whose column `name` holds paths, relative to `folder`: its images, and a hash of each in their place.
+
+    most: decode no more than these many.
+    """
+    return _decoded(paths_in(table, name, folder, source), table, name, image, most)
 
 
 def paths_in(table: pa.Table, name: str, folder: Path, source: str) -> list[Path]:
@@ -223,15 +243,16 @@ def paths_in(table: pa.Table, name: str, folder: Path, source: str) -> list[Path
     return [folder / text for text in texts]
 
 
-def _decoded(paths: list[Path], table: pa.Table, name: str, image: ImageSpec, limit: int | None) -> Examples:
-    """Decode all of them, or some where a limit asks for a look; size and colour are then still those of all."""
+def _decoded(paths: list[Path], table: pa.Table, name: str, image: ImageSpec, most: int | None) -> Examples:
+    """Decode all of them, or `most`, evenly from the first to the last; size and colour are still those of all."""
     from nettool.data.image_files import decode_images, find_shape, hash_files
 
     size = (image.size, image.size) if isinstance(image.size, int) else image.size
     channels: int | None = image.channels
-    if limit is not None and len(paths) > FIRST_IMAGES:
+    num_in_all = len(paths)
+    if most is not None and num_in_all > most:
         channels, *_ = find_shape(paths, size, channels)
-        chosen = np.linspace(0, len(paths) - 1, FIRST_IMAGES).astype(np.int64)
+        chosen = np.linspace(0, num_in_all - 1, most).astype(np.int64)
         paths, table = [paths[index] for index in chosen], table.take(from_numpy(chosen))
     pixels = decode_images(paths, size, channels)
     column = from_numpy(hash_files(paths))
@@ -239,4 +260,4 @@ def _decoded(paths: list[Path], table: pa.Table, name: str, image: ImageSpec, li
         table = table.set_column(table.column_names.index(name), name, column)
     else:
         table = table.append_column(name, column)
-    return Examples(table, pixels, tuple(paths))
+    return Examples(table, pixels, tuple(paths), num_in_all - len(paths))

@@ -18,10 +18,12 @@ from nettool.data.encoders import TableEncoder
 from nettool.data.examples import Split, Windows
 from nettool.data.features import Rows
 from nettool.data.kinds import as_kind
+from nettool.data.memory import check_memory
 from nettool.data.targets import NumberEncoder, TargetEncoder
 from nettool.data.values import instants, show
 from nettool.errors import ConfigError, DataError, Mistake
 
+CURE = "a smaller `data.window.horizon`"
 WHEN = "it says when, which in a series the order of rows does"
 
 
@@ -68,18 +70,6 @@ class SeriesEncoder:
         """The encoder that `to_json` wrote."""
         length, horizon, dates = int(data["length"]), int(data["horizon"]), tuple(data["dates"])
         return cls(TableEncoder.from_json(data["rows"]), length, horizon, dates)
-
-
-def time_parts(num_rows: int, fractions: Sequence[float]) -> dict[SplitName, Rows]:
-    """The rows of each split, one stretch behind the other: training first, the test last."""
-    ends = np.rint(np.cumsum(fractions) * num_rows).astype(np.int64)
-    names: tuple[SplitName, ...] = ("train", "validation", "test")
-    starts = [0, *ends[:-1]]
-    return {
-        name: np.arange(start, end)
-        for name, fraction, start, end in zip(names, fractions, starts, ends, strict=True)
-        if fraction > 0
-    }
 
 
 def dates_of(columns: Sequence[Column]) -> tuple[str, ...]:
@@ -169,6 +159,10 @@ def cut_windows(
     windows = Windows(features, starts, encoder.length)
     if target is None:
         return Split(windows, None, None, last + first_row)
+    outputs = encoder.horizon * (target.size // max(len(target), 1))
+    num_bytes = len(starts) * (8 * encoder.horizon + 8 * outputs)
+    check_memory(num_bytes, f"{len(starts):,} stretches of {encoder.horizon:,} rows", CURE)
     steps = last[:, None] + np.arange(1, encoder.horizon + 1)
     future = target[steps[:, 0]] if encoder.horizon == 1 else target[steps].reshape(len(starts), -1)
-    return Split(windows, future, None if weights is None else weights[last + 1], last + first_row)
+    naive = np.tile(target[last], encoder.horizon) if target.ndim == 2 else None
+    return Split(windows, future, None if weights is None else weights[last + 1], last + first_row, naive)

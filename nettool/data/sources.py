@@ -12,8 +12,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from nettool.config.data import COMPRESSIONS
 from nettool.data.idx import is_idx
-from nettool.data.streams import COMPRESSIONS, check_expansion
+from nettool.data.streams import check_expansion
 from nettool.data.values import show
 from nettool.errors import DataError
 
@@ -109,7 +110,7 @@ def _near(path: Path) -> str:
     folder = path.parent
     if not folder.is_dir():
         return f" There is no folder {folder} either."
-    names = [entry.name for entry in folder.iterdir() if entry.is_file()]
+    names = [entry.name for entry in folder.iterdir()]
     near = difflib.get_close_matches(path.name, names, n=3)
     near = near or [name for name in sorted(names) if name.split(".")[0] == path.name.split(".")[0]][:3]
     return f" Did you mean {' or '.join(near)}?" if near else ""

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from nettool.config.data import ColumnKind
+from nettool.config.data import ColumnKind, SplitName
 from nettool.data.columns import Column
 from nettool.data.kinds import as_kind
 from nettool.data.values import codes, instants, is_date, is_numeric, is_text, levels, numbers
@@ -22,6 +22,7 @@ from nettool.data.values import codes, instants, is_date, is_numeric, is_text, l
 Keys = NDArray[np.uint64]
 Codes = NDArray[np.int64]
 Fractions = tuple[float, float, float]
+NAMES: tuple[SplitName, ...] = ("train", "validation", "test")
 
 MAX_TEXTS = 100_000
 """An unused column of more different texts has no say in where its rows go: hashing them takes too long."""
@@ -174,6 +175,18 @@ def _around(places: Codes, target: float) -> list[int]:
     return [int(place) for place in places[max(index - 2, 0) : index + 2]]
 
 
+def cut_in_time(count: int, fractions: Fractions) -> dict[SplitName, tuple[int, int]]:
+    """Where each split of what is in the order of time begins and ends: training first, the test last."""
+    ends = np.rint(np.cumsum(fractions) * count).astype(np.int64).tolist()
+    bounds = zip(NAMES, fractions, [0, *ends], ends, strict=False)
+    return {name: (start, end) for name, fraction, start, end in bounds if fraction > 0}
+
+
+def num_kept(limit: int | float, count: int) -> int:
+    """How many of so many examples a limit leaves: a number (an int), or a fraction (a float), but one at least."""
+    return min(count, limit) if isinstance(limit, int) else max(1, round(limit * count))
+
+
 def limit_rows(keys: Keys, limit: int | float, classes: Codes | None = None) -> NDArray[np.int64]:
     """The rows to keep, ascending, of which `keys` (and `classes`) are given; int64.
 
@@ -181,7 +194,7 @@ def limit_rows(keys: Keys, limit: int | float, classes: Codes | None = None) -> 
     a row as long as there is room, and a smaller limit keeps some of what a larger one keeps.
     """
     count = len(keys)
-    keep = min(count, limit) if isinstance(limit, int) else max(1, round(limit * count))
+    keep = num_kept(limit, count)
     order = np.argsort(keys, kind="stable")
     if classes is not None:
         by_class = order[np.argsort(classes[order], kind="stable")]

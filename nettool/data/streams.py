@@ -10,9 +10,9 @@ import zlib
 from pathlib import Path
 from typing import IO, Any, cast
 
+from nettool.config.data import COMPRESSIONS
 from nettool.errors import DataError
 
-COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")
 HARMLESS = 16 * 2**20
 MOST = 500
 """A file may hold so many times its own size, once that is more than HARMLESS bytes. Tables compress ten to

@@ -70,7 +70,8 @@ class TextEncoder:
         column = examples.table.column(self.name)
         texts, found = levels(column), codes(column)[rows]
         dtype = self.vocabulary.dtype
-        check_memory(2 * len(rows) * self.length * dtype.itemsize, f"{len(rows):,} texts of {self.length:,} tokens")
+        num_bytes = 2 * len(rows) * self.length * dtype.itemsize
+        check_memory(num_bytes, f"{len(rows):,} texts of {self.length:,} tokens", "a smaller `data.text.length`")
         encoded = np.zeros((len(texts) + 1, self.length), dtype)  # the last row is for what is missing
         for place in np.unique(found[found >= 0]):
             tokens = self.vocabulary.encode(texts[place])[: self.length]

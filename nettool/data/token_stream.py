@@ -15,6 +15,7 @@ from nettool.data.examples import Split, Windows
 from nettool.data.memory import check_memory
 from nettool.data.reading import no_such_split
 from nettool.data.sources import fingerprint, no_such_file
+from nettool.data.splits import Fractions, cut_in_time, num_kept
 from nettool.data.streams import open_stream
 from nettool.data.targets import NextEncoder
 from nettool.data.text_encoder import StreamEncoder
@@ -24,8 +25,9 @@ from nettool.errors import ConfigError, DataError, Mistake
 
 FIRST_BYTES = 4 * 2**20
 """What is read of a text where all of it is not asked for."""
-PEAK = 8
-"""Bytes of memory for each byte of a text while it is read."""
+CURE = "a shorter text"
+PEAK = {"byte": 4, "character": 8, "word": 25}
+"""Bytes of memory for each byte of a text while it is read and cut, by its unit."""
 
 
 def prepare_stream(spec: DataSpec, rows: int | None = None) -> TrainingData:
@@ -40,8 +42,9 @@ def prepare_stream(spec: DataSpec, rows: int | None = None) -> TrainingData:
     text_spec = spec.text_settings
     if len(stretches["train"]) <= text_spec.length:
         raise _too_short(stretches["train"], "train", text_spec)
-    training = _joined(stretches["train"], text_spec.unit)
-    vocabulary = Vocabulary.fit(text_spec.unit, [training], text_spec.vocabulary, padded=False)
+    training = stretches["train"]
+    parts = [] if isinstance(training, bytes) else [training]
+    vocabulary = Vocabulary.fit_units(text_spec.unit, parts, text_spec.vocabulary, padded=False)
     encoder = StreamEncoder(vocabulary, text_spec.length)
     splits: dict[SplitName, Split] = {"train": _limited(_cut(stretches["train"], encoder, "train", shift=True), spec)}
     if "validation" in stretches:
@@ -50,6 +53,8 @@ def prepare_stream(spec: DataSpec, rows: int | None = None) -> TrainingData:
     sizes |= {name: len(split) for name, split in splits.items()}
     prints = {key: fingerprint(path) for key, path in spec.files.items()} if whole else {}
     notes = _notes(stretches, vocabulary)
+    if not whole and any(path.stat().st_size > FIRST_BYTES for path in spec.files.values()):
+        notes = (f"Only the first {FIRST_BYTES:,} bytes were read; the rest may hold more {text_spec.unit}s.", *notes)
     return TrainingData(splits, sizes, Encoders(encoder, NextEncoder(vocabulary.size), ()), (), notes, prints)
 
 
@@ -65,7 +70,14 @@ def load_stream_split(spec: DataSpec, encoder: StreamEncoder, name: SplitName) -
 
 def encode_stream(path: Path, encoder: StreamEncoder) -> Split:
     """All of another text."""
-    return _cut(_units(_read(path, encoder.vocabulary.unit, None), encoder.vocabulary.unit), encoder, str(path))
+    unit = encoder.vocabulary.unit
+    units = _units(_read(path, unit, None), unit)
+    if len(units) <= encoder.length:
+        raise DataError(
+            f"{path} has {len(units):,} {unit}s, too few for one example of {encoder.length:,}, the next one included. "
+            "Cure: a longer text; the length is that of the training."
+        )
+    return _cut(units, encoder, str(path))
 
 
 Units = bytes | str | list[str]
@@ -78,21 +90,14 @@ def _stretches(spec: DataSpec, limit: int | None) -> dict[SplitName, Units]:
     files = {key: _units(_read(path, unit, limit), unit) for key, path in spec.files.items()}
     split = spec.split
     if spec.path is not None:
-        return _parts(files["path"], split.train, split.validation, split.test)
+        return _parts(files["path"], (split.train, split.validation, split.test))
     carved = split.validation if spec.validation is None else 0.0
-    parts = _parts(files.pop("train"), 1 - carved, carved, 0.0)
+    parts = _parts(files.pop("train"), (1 - carved, carved, 0.0))
     return {**parts, **files}  # type: ignore[dict-item]
 
 
-def _parts(units: Units, *fractions: float) -> dict[SplitName, Units]:
-    ends = np.rint(np.cumsum(fractions) * len(units)).astype(int)
-    names: tuple[SplitName, ...] = ("train", "validation", "test")
-    starts = [0, *ends[:-1]]
-    return {
-        name: units[start:end]
-        for name, fraction, start, end in zip(names, fractions, starts, ends, strict=True)
-        if fraction > 0
-    }
+def _parts(units: Units, fractions: Fractions) -> dict[SplitName, Units]:
+    return {name: units[start:end] for name, (start, end) in cut_in_time(len(units), fractions).items()}
 
 
 def _read(path: Path, unit: str, limit: int | None) -> bytes | str:
@@ -100,10 +105,11 @@ def _read(path: Path, unit: str, limit: int | None) -> bytes | str:
         raise DataError(f"{path} is a folder. A text is one file.")
     if not path.exists():
         raise no_such_file(path)
-    check_memory(PEAK * path.stat().st_size, f"{path}: reading it")
+    check_memory(PEAK[unit] * path.stat().st_size, f"{path}: reading it", CURE)
     try:
         with open_stream(path) as file:
             content = file.read() if limit is None else file.read(limit)
+        check_memory((PEAK[unit] - 1) * len(content), f"{path}: reading it", CURE)  # what is packed takes more
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}.") from error
     if not content:
@@ -117,16 +123,8 @@ def _units(text: bytes | str, unit: str) -> Units:
     return list(split_units(text, "word")) if unit == "word" and isinstance(text, str) else text
 
 
-def _joined(units: Units, unit: str) -> str:
-    if isinstance(units, bytes):
-        return ""
-    return " ".join(units) if unit == "word" else str(units)
-
-
 def _encode(units: Units, vocabulary: Vocabulary) -> Codes:
-    if isinstance(units, bytes):
-        return vocabulary.encode_bytes(units)
-    return vocabulary.encode(units if isinstance(units, str) else " ".join(units))
+    return vocabulary.encode_bytes(units) if isinstance(units, bytes) else vocabulary.encode_units(units)
 
 
 def _cut(units: Units, encoder: StreamEncoder, name: str, shift: bool = False) -> Split:
@@ -146,7 +144,7 @@ def _limited(split: Split, spec: DataSpec) -> Split:
     """The first examples of the training stretch, as many as `data.limit` allows."""
     if spec.limit is None:
         return split
-    keep = spec.limit if isinstance(spec.limit, int) else max(1, round(spec.limit * len(split)))
+    keep = num_kept(spec.limit, len(split))
     features, target = (replace(windows, starts=windows.starts[:keep]) for windows in _windows_of(split))
     return replace(split, features=features, target=target, rows=split.rows[:keep])
 
@@ -170,7 +168,7 @@ def _notes(stretches: Mapping[SplitName, Units], vocabulary: Vocabulary) -> tupl
     units = stretches.get("validation")
     if units is None or isinstance(units, bytes):
         return ()
-    unknown = vocabulary.unknown(units if isinstance(units, str) else " ".join(units))
+    unknown = vocabulary.unknown_units(units)
     if not unknown:
         return ()
     listed = ", ".join(show(token) for token in unknown[:5]) + (", ..." if len(unknown) > 5 else "")

@@ -36,11 +36,16 @@ class Vocabulary:
     @classmethod
     def fit(cls, unit: Unit, texts: Iterable[str], most: int | None, padded: bool) -> Vocabulary:
         """Number the units of the training texts; only the `most` frequent ones, if there are more."""
+        return cls.fit_units(unit, (split_units(text, unit) for text in texts), most, padded)
+
+    @classmethod
+    def fit_units(cls, unit: Unit, parts: Iterable[Sequence[str]], most: int | None, padded: bool) -> Vocabulary:
+        """The same of texts that are split already."""
         if unit == "byte":
             return cls(unit, tuple(map(chr, range(256))), padded)
         counts: Counter[str] = Counter()
-        for text in texts:
-            counts.update(split_units(text, unit))
+        for units in parts:
+            counts.update(units)
         most = most or (MOST_WORDS if unit == "word" else None)
         ranked = sorted(counts, key=lambda token: (-counts[token], token))[:most]
         return cls(unit, tuple(sorted(ranked)), padded)
@@ -68,10 +73,14 @@ class Vocabulary:
         """The codes of a text, one for each unit; unknown ones have the code before the first."""
         if self.unit == "byte":
             return self.encode_bytes(text.encode())
-        if self.unit == "character":
-            return self._encode_characters(text)
+        return self.encode_units(split_units(text, self.unit))
+
+    def encode_units(self, units: Sequence[str]) -> Codes:
+        """The codes of a text that is split already. units: a list of words, or a text as it is for its characters."""
+        if isinstance(units, str):
+            return self._encode_characters(units)
         places, unknown = self._places, self.first - 1
-        return np.array([places.get(word, unknown) for word in split_units(text, "word")], self.dtype)
+        return np.fromiter((places.get(word, unknown) for word in units), self.dtype, len(units))
 
     def encode_bytes(self, content: bytes) -> Codes:
         """The codes of bytes, which need not be text."""
@@ -88,9 +97,11 @@ class Vocabulary:
 
     def unknown(self, text: str) -> tuple[str, ...]:
         """The units of a text that have no code, each once, in their order."""
-        if self.unit == "byte":
-            return ()
-        return tuple(token for token in dict.fromkeys(split_units(text, self.unit)) if token not in self._places)
+        return () if self.unit == "byte" else self.unknown_units(split_units(text, self.unit))
+
+    def unknown_units(self, units: Sequence[str]) -> tuple[str, ...]:
+        """The same of a text that is split already."""
+        return tuple(token for token in dict.fromkeys(units) if token not in self._places)
 
     def decode(self, codes: Sequence[int]) -> str:
         """The text of these codes; nothing for those that stand for no unit. Words are parted by blanks."""
@@ -112,11 +123,16 @@ class Vocabulary:
 
 def split_units(text: str, unit: Unit) -> Sequence[str]:
     """The units of a text: its characters, or its words and punctuation marks in small letters."""
-    return _words().findall(text.lower()) if unit == "word" else text
+    if unit != "word":
+        return text
+    return (_WORDS if text.isascii() else _words_with_marks()).findall(text.lower())
+
+
+_WORDS = re.compile(r"\w+|[^\w\s]")
 
 
 @cache
-def _words() -> re.Pattern[str]:
+def _words_with_marks() -> re.Pattern[str]:
     """Letters and digits with the marks that combine with them, or one mark of punctuation."""
     marks = "".join(c for c in map(chr, range(0x300, 0x20000)) if unicodedata.category(c).startswith("M"))
     return re.compile(rf"\w[\w{marks}]*|[^\w\s]")

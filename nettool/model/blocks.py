@@ -9,18 +9,19 @@ import torch
 from torch import Tensor, nn
 
 
-class Linear(nn.Linear):
-    """torch's Linear without its first draw: `compile` gives it its weights, from the run's own generator."""
+class Undrawn:
+    """A module of torch's without its first draw: `compile` gives it its weights, from the run's own generator."""
 
     def reset_parameters(self) -> None:
         """Leave the memory as it is."""
 
 
-class Embedding(nn.Embedding):
-    """torch's Embedding without its first draw. Codes that training never sees are the zero vector."""
+class Linear(Undrawn, nn.Linear):
+    """torch's Linear."""
 
-    def reset_parameters(self) -> None:
-        """Leave the memory as it is."""
+
+class Embedding(Undrawn, nn.Embedding):
+    """torch's Embedding. Codes that training never sees are the zero vector."""
 
 
 class TableInput(nn.Module):

@@ -92,7 +92,8 @@ def _inputs(plan: NetworkPlan) -> nn.Module:
         case TableExample(numbers=numbers):
             return blocks.TableInput(numbers, plan.embeddings) if plan.embeddings else nn.Identity()
         case ImageExample(means=means, deviations=deviations):
-            return spatial.ImageInput(means, deviations)
+            convolves = any(isinstance(layer.spec, Conv2d) for layer in plan.leaves())
+            return spatial.ImageInput(means, deviations, channels_last=convolves)
         case TokenExample(padded=padded):
             return recurrent.TokenInput(padded, cut=not needs_all_steps(plan))
 

@@ -30,13 +30,13 @@ def init_layers(plans: Sequence[LayerPlan], modules: nn.Module, generator: torch
                 assert isinstance(module, stack.Residual)
                 init_layers(plan.inner, module.layers, generator)
                 if module.projection is not None:
-                    _draw_linear(module.projection, "xavier", generator)
+                    _draw_linear(module.projection, plan, generator)
             case Embedding():
                 _init_embedding(plan, module.get_submodule("table"), generator)
             case Attention() | Transformer():
                 for part in module.modules():
                     if isinstance(part, blocks.Linear):
-                        _draw_linear(part, plan.init, generator)
+                        _draw_linear(part, plan, generator)
             case RNN() | GRU() | LSTM():
                 assert isinstance(module, recurrent.Recurrent)
                 module.draw_weights(generator)
@@ -54,7 +54,7 @@ def _init_product(
     assert isinstance(weight, Tensor)
     given = spec.weights if isinstance(spec, Dense | Output) else None
     if given is None:
-        draw_weights(weight, plan.init, generator)
+        _draw(weight, plan, generator)
     else:
         weight.copy_(torch.tensor(given).view_as(weight))
     if bias is not None:
@@ -63,9 +63,9 @@ def _init_product(
 
 
 @torch.no_grad()
-def _draw_linear(module: nn.Module, init: Init, generator: torch.Generator) -> None:
+def _draw_linear(module: nn.Module, plan: LayerPlan, generator: torch.Generator) -> None:
     assert isinstance(module, blocks.Linear | spatial.Conv2d | spatial.Conv1d)
-    draw_weights(module.weight, init, generator)
+    _draw(module.weight, plan, generator)
     if module.bias is not None:
         module.bias.zero_()
 
@@ -78,11 +78,16 @@ def _init_embedding(plan: LayerPlan, table: nn.Module, generator: torch.Generato
     them.
     """
     assert isinstance(table, blocks.Embedding)
-    if plan.init == "normal" and plan.spec.init is None:  # type: ignore[union-attr]
+    if plan.init is None:
         nn.init.normal_(table.weight, std=1 / math.sqrt(table.embedding_dim), generator=generator)
     else:
-        draw_weights(table.weight, plan.init, generator)
+        _draw(table.weight, plan, generator)
     table.weight[: 1 if table.padding_idx is None else 2] = 0
+
+
+def _draw(weight: Tensor, plan: LayerPlan, generator: torch.Generator) -> None:
+    assert plan.init is not None
+    draw_weights(weight, plan.init, generator)
 
 
 def draw_weights(weight: Tensor, init: Init, generator: torch.Generator) -> None:

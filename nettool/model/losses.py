@@ -50,11 +50,15 @@ class Loss(ABC):
         """
         if weights is None and self._class_weights is None:
             total = self._unweighted(logits, target, "sum")
-            return total, total.new_full((), len(logits))
+            return total, total.new_full((), self.count(target))
         losses = self._weighted_by_class(logits, target)
         if weights is not None:
             losses = losses * weights
         return losses.sum(), self.weight_of(target, weights)
+
+    def count(self, target: Tensor) -> int:
+        """How many examples the mean of these is over, where each counts once."""
+        return len(target)
 
     @property
     def weighs_classes(self) -> bool:
@@ -68,7 +72,7 @@ class Loss(ABC):
             return by_class.sum() if weights is None else (by_class * weights).sum()
         if weights is not None:
             return weights.sum()
-        return torch.full((), len(target), dtype=torch.get_default_dtype(), device=target.device)
+        return torch.full((), self.count(target), dtype=torch.get_default_dtype(), device=target.device)
 
     @abstractmethod
     def predictions(self, logits: Tensor) -> Tensor:
@@ -124,6 +128,10 @@ class TokenCrossEntropy(SoftmaxCrossEntropy):
     def sum_and_weight(self, logits: Tensor, target: Tensor, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The sum over all steps, and how many there are."""
         return super().sum_and_weight(logits.flatten(0, 1), target.flatten(), weights)
+
+    def count(self, target: Tensor) -> int:
+        """All steps."""
+        return target.numel()
 
     def predictions(self, logits: Tensor) -> Tensor:
         """Probabilities of each step's next token, [B, T, C]."""

@@ -22,7 +22,7 @@ def training_bytes(plan: NetworkPlan, optimizer: OptimizerSpec, batch_size: int,
 
 def evaluation_chunk(plan: NetworkPlan) -> int:
     """Examples of a forward pass in evaluation. By rule, so that the same split always gives the same bits."""
-    largest = max(layer.num_stored for layer in plan.leaves())
+    largest = max(plan.input.size, *(layer.num_stored for layer in plan.leaves()))  # an image is float32 by then
     return max(1, min(MOST_EVALUATED, MOST_NUMBERS // max(largest, 1)))
 
 

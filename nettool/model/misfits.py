@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nettool.config.convolutions import AvgPool, MaxPool
 from nettool.config.layers import LayerSpec
 from nettool.config.sequences import Recurrent
 from nettool.config.signature import Flat, Image, Sequence, Shape, Tokens, describe_shape
@@ -79,6 +80,10 @@ def steps_are_gone(joiner: LayerPlan) -> Misfit:
     return Misfit(f"needs a vector for each step, but {joiner.name} has made one of them all. {cure}")
 
 
+def _pools(layers: tuple[LayerPlan, ...]) -> bool:
+    return any(isinstance(layer.spec, MaxPool | AvgPool) or _pools(layer.inner) for layer in layers)
+
+
 def residual_changes(shape: Shape, output: Shape, inner: tuple[LayerPlan, ...], *, can_project: bool) -> str:
     """What to say of a residual whose layers change the shape. can_project: whether a projection could follow."""
     text = (
@@ -88,7 +93,8 @@ def residual_changes(shape: Shape, output: Shape, inner: tuple[LayerPlan, ...], 
     if can_project:
         return f"{text} End with a layer that gives the input's shape, or set `projection: true`."
     if type(shape) is type(output):
-        return f"{text} Set `padding: same` inside, so that the size stays."
+        pooling = "; in a pooling, `stride: 1` and half of an odd size as `padding`" if _pools(inner) else ""
+        return f"{text} Set `padding: same` inside, so that the size stays{pooling}."
     if any(isinstance(layer.spec, Recurrent) for layer in inner):
         return f"{text} Set `returns: sequence` inside."
     return f"{text} Take the layer that makes something else of it out of the residual."

@@ -27,7 +27,8 @@ class LayerPlan:
     """Numbers an example leaves behind for the backward pass."""
     activation: Activation = "linear"
     dropout: float = 0.0
-    init: Init = "he"
+    init: Init | None = None
+    """How its weights start; None for a way of its own, or no weights."""
     inner: tuple[LayerPlan, ...] = ()
 
     @property

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from nettool.model.blocks import Dropout
+from nettool.model.blocks import Dropout, Undrawn
 from nettool.model.stack import Lengths, Timed, real_steps
 
 Cell = nn.RNN | nn.GRU | nn.LSTM
@@ -19,25 +19,16 @@ State = Tensor | tuple[Tensor, Tensor]
 """Of a layer, between two steps: [B, units], for an LSTM together with what it remembers."""
 
 
-class RNN(nn.RNN):
-    """torch's RNN without its first draw."""
-
-    def reset_parameters(self) -> None:
-        """Leave the memory as it is."""
+class RNN(Undrawn, nn.RNN):
+    """torch's RNN."""
 
 
-class GRU(nn.GRU):
-    """torch's GRU without its first draw."""
-
-    def reset_parameters(self) -> None:
-        """Leave the memory as it is."""
+class GRU(Undrawn, nn.GRU):
+    """torch's GRU."""
 
 
-class LSTM(nn.LSTM):
-    """torch's LSTM without its first draw."""
-
-    def reset_parameters(self) -> None:
-        """Leave the memory as it is."""
+class LSTM(Undrawn, nn.LSTM):
+    """torch's LSTM."""
 
 
 class Recurrent(Timed):
@@ -196,12 +187,9 @@ class Attention(Timed):
         """Every step looks at every real step, or (causal) at those up to itself."""
         batch, time, features = x.shape
         query, key, value = self.qkv(x).view(batch, time, 3, self.heads, self.width).permute(2, 0, 3, 1, 4)
-        mask = None
-        if lengths is not None:
-            mask = real_steps(lengths, time)[:, None, None]
-            if self.causal:
-                mask = mask & torch.ones(time, time, dtype=torch.bool, device=x.device).tril()
-        mixed = F.scaled_dot_product_attention(query, key, value, mask, is_causal=self.causal and mask is None)
+        # Padding is behind the end, where no real step looks that only looks back.
+        mask = None if lengths is None or self.causal else real_steps(lengths, time)[:, None, None]
+        mixed = F.scaled_dot_product_attention(query, key, value, mask, is_causal=self.causal)
         return self.out(mixed.transpose(1, 2).reshape(batch, time, features)), lengths
 
 

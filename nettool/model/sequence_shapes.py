@@ -11,8 +11,8 @@ from nettool.model.plans import LayerPlan
 from nettool.model.spatial_shapes import divisors
 
 
-def plan_embedding(path: ConfigPath, spec: Embedding, tokens: Tokens, init: Init) -> LayerPlan:
-    """A vector for each code."""
+def plan_embedding(path: ConfigPath, spec: Embedding, tokens: Tokens, init: Init | None) -> LayerPlan:
+    """A vector for each code. init: None for normal with variance 1 / width."""
     output = Sequence(tokens.time, spec.width)
     return LayerPlan(
         path,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import assert_never
 
 from nettool.config.convolutions import AvgPool, Conv1d, Conv2d, Flatten, GlobalAvgPool, MaxPool, Reshape
@@ -43,7 +44,7 @@ from nettool.model.misfits import EMBED, Misfit, residual_changes, steps_are_gon
 from nettool.model.plans import LayerPlan, NetworkPlan, input_shape
 from nettool.model.product_shapes import given_numbers, plan_custom, plan_dense, plan_output
 from nettool.model.spatial_shapes import Hidden
-from nettool.model.verdicts import looks_ahead
+from nettool.model.verdicts import looks_ahead, norms_one_number
 
 MAX_PARAMETERS = 2**40
 """Beyond this a network is refused before anything is built: a slip of the pen, not a plan."""
@@ -102,6 +103,9 @@ class _Planner:
             except Misfit as misfit:
                 self.mistakes.append(Mistake((*here, *misfit.keys), misfit.text))
                 raise _NoShapeError from None
+            if self.experiment.batch_size == 1 and norms_one_number(plan):
+                text = "batch_norm needs more than one example in a batch, but batch_size is 1."
+                self.mistakes.append(Mistake(here, f"{text} Use layer_norm, or larger batches."))
             plans.append(plan)
             if isinstance(shape, Steps) and isinstance(plan.output, Flat):
                 self.joiner = plan
@@ -126,7 +130,7 @@ class _Planner:
             case Embedding():
                 if not isinstance(shape, Tokens):
                     raise self.wrong_shape(spec, shape, Tokens)
-                return sequence_shapes.plan_embedding(path, spec, shape, self.init(spec.init, "normal"))
+                return sequence_shapes.plan_embedding(path, spec, shape, spec.init or self.experiment.init)
             case ActivationLayer() | Dropout() | BatchNorm() | LayerNorm():
                 if isinstance(shape, Tokens):
                     raise Misfit(f"needs numbers, but the data gives {describe_shape(shape)}. {EMBED}")
@@ -253,7 +257,8 @@ class _Planner:
         if spec.projection and stride is not None:
             weights = shape.features * output.features
             positions = output.size // output.features
-            return _container(path, spec, shape, output, inner, num_parameters=weights, flops=2 * weights * positions)
+            plan = _container(path, spec, shape, output, inner, num_parameters=weights, flops=2 * weights * positions)
+            return replace(plan, init=self.init(None, "xavier"))
         if output != shape:
             self.mistakes.append(Mistake(path, residual_changes(shape, output, inner, can_project=stride is not None)))
         return _container(path, spec, shape, output, inner)

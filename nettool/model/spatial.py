@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nettool.model.blocks import Undrawn
 from nettool.model.stack import Lengths, Timed, real_steps, silenced
 
 Pads = tuple[int, int]
@@ -20,25 +21,26 @@ Pads = tuple[int, int]
 class ImageInput(nn.Module):
     """Pixels to standardised channels: uint8 (or float in 0..255) [B, C, H, W] to float32 of the same shape.
 
-    The result lies in memory channels last, where the cpu's convolutions are fastest.
+    channels_last: how the result lies in memory, where the cpu's convolutions are fastest.
     """
 
     means: Tensor
     scales: Tensor
 
-    def __init__(self, means: Sequence[float], deviations: Sequence[float]) -> None:
+    def __init__(self, means: Sequence[float], deviations: Sequence[float], channels_last: bool) -> None:
         super().__init__()
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.register_buffer("means", torch.tensor(means)[:, None, None], persistent=False)
         self.register_buffer("scales", 1 / torch.tensor(deviations)[:, None, None], persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(pixel - mean) / deviation of its channel."""
-        pixels = x.to(self.means.dtype, memory_format=torch.channels_last)
+        pixels = x.to(self.means.dtype, memory_format=self.memory_format)
         return (pixels - self.means) * self.scales
 
 
-class Conv2d(nn.Conv2d):
-    """torch's Conv2d without its first draw, with zeros added on each side as asked."""
+class Conv2d(Undrawn, nn.Conv2d):
+    """torch's Conv2d, with zeros added on each side as asked."""
 
     def __init__(self, inputs: int, filters: int, size: Pads, pads: tuple[Pads, Pads], **settings: object) -> None:
         (top, bottom), (left, right) = pads
@@ -46,21 +48,20 @@ class Conv2d(nn.Conv2d):
         padding = 0 if self.extra else (top, left)
         super().__init__(inputs, filters, size, padding=padding, **settings)  # type: ignore[arg-type]
 
-    def reset_parameters(self) -> None:
-        """Leave the memory as it is."""
-
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, H, W] to [B, filters, H', W']."""
         return super().forward(F.pad(x, self.extra) if self.extra else x)
 
 
 class Conv1d(Timed):
-    """torch's Conv1d over the time of [B, T, F], without its first draw. What lies behind the end counts as zeros."""
+    """torch's Conv1d over the time of [B, T, F]. What lies behind the end counts as zeros."""
 
     def __init__(self, inputs: int, filters: int, size: int, pads: Pads, **settings: object) -> None:
         super().__init__()
         self.pads = pads
-        self.conv = _Conv1d(inputs, filters, size, **settings)  # type: ignore[arg-type]
+        self.extra = pads if pads[0] != pads[1] else None
+        padding = 0 if self.extra else pads[0]
+        self.conv = _Conv1d(inputs, filters, size, padding=padding, **settings)  # type: ignore[arg-type]
 
     @property
     def weight(self) -> Tensor:
@@ -74,14 +75,15 @@ class Conv1d(Timed):
 
     def run(self, x: Tensor, lengths: Lengths) -> tuple[Tensor, Lengths]:
         """[B, T, F] to [B, T', filters]."""
-        channels = F.pad(silenced(x, lengths).transpose(1, 2), self.pads)
+        channels = silenced(x, lengths).transpose(1, 2)
+        if self.extra:
+            channels = F.pad(channels, self.extra)
         (size,), (stride,), (dilation,) = self.conv.kernel_size, self.conv.stride, self.conv.dilation
         return self.conv(channels).transpose(1, 2), _shortened(lengths, size, stride, self.pads, dilation)
 
 
-class _Conv1d(nn.Conv1d):
-    def reset_parameters(self) -> None:
-        """Leave the memory as it is."""
+class _Conv1d(Undrawn, nn.Conv1d):
+    pass
 
 
 def _shortened(lengths: Lengths, size: int, stride: int, pads: Pads, dilation: int = 1) -> Lengths:
@@ -155,6 +157,8 @@ class TimeBatchNorm(Timed):
 
     def run(self, x: Tensor, lengths: Lengths) -> tuple[Tensor, Lengths]:
         """Normalise all steps by what the real ones show."""
+        if lengths is None and x.numel() > x.shape[2]:
+            return self.norm(x.transpose(1, 2)).transpose(1, 2), lengths
         if lengths is None or not self.training:
             return self._normalised(x.flatten(0, 1)).view_as(x), lengths
         real = real_steps(lengths, x.shape[1])

@@ -1,4 +1,4 @@
-"""What the layers of a network make it together: linear by mistake, or looking at what it is to predict."""
+"""What the layers of a network make it: linear by mistake, looking at what it is to predict, or tied to its length."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from nettool.config.convolutions import AvgPool, Conv1d, Flatten, MaxPool, Reshape
 from nettool.config.layer_types import Product
-from nettool.config.layers import CustomLayer, LayerNorm
+from nettool.config.layers import BatchNorm, CustomLayer, LayerNorm
 from nettool.config.sequences import Attention, Recurrent, Transformer
 from nettool.config.signature import Sequence
 from nettool.errors import Mistake
@@ -76,3 +76,12 @@ def needs_all_steps(plan: NetworkPlan) -> bool:
         if shortens or isinstance(layer.spec, Flatten | CustomLayer):
             return True
     return False
+
+
+def norms_one_number(plan: LayerPlan) -> bool:
+    """Whether the layer is or holds a batch norm that sees each feature of an example once: at one place, in a vector.
+
+    A single step of a sequence is left as it is, see `TimeBatchNorm`.
+    """
+    is_norm = isinstance(plan.spec, BatchNorm) or getattr(plan.spec, "norm", None) == "batch_norm"
+    return is_norm and not isinstance(plan.output, Sequence) and plan.output.size == plan.output.features

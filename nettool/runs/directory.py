@@ -90,6 +90,11 @@ def all_runs(root: Path = ROOT) -> Iterator[RunDirectory]:
                 yield RunDirectory(entry)
 
 
+def is_run(path: Path) -> bool:
+    """Whether this folder is a run's."""
+    return (path / "config.yaml").is_file()
+
+
 def find_run(argument: Path | None, root: Path = ROOT) -> RunDirectory:
     """The run that a user means: a run directory, its name under `runs/`, or the newest where nothing is said."""
     if argument is None:
@@ -98,7 +103,7 @@ def find_run(argument: Path | None, root: Path = ROOT) -> RunDirectory:
             raise RunError(f"there are no runs in {root}/ yet. `nettool train CONFIG` makes one.")
         return newest
     for path in (argument, root / argument, *([argument.parent] if argument.is_file() else [])):
-        if (path / "config.yaml").is_file():
+        if is_run(path):
             return RunDirectory(path)
     if argument.is_dir():
         raise RunError(f"{argument} is a folder, but no run: it holds no config.yaml.")

@@ -37,7 +37,9 @@ class Step:
         mean = self.loss.mean(logits, batch.target, batch.weights)
         gradients = torch.autograd.grad(mean, self.parameters, materialize_grads=True)
         is_weighted = batch.weights is not None or self.loss.weighs_classes
-        weight = self.loss.weight_of(batch.target, batch.weights) if is_weighted else float(len(batch.features))
+        weight = (
+            self.loss.weight_of(batch.target, batch.weights) if is_weighted else float(self.loss.count(batch.target))
+        )
         return mean.detach(), weight, list(gradients)
 
     def _several(self, batches: Sequence[Batch]) -> tuple[Tensor, Tensor | float, list[Tensor]]:

@@ -23,9 +23,12 @@ class Group:
     metrics: dict[str, float]
 
 
-def parts_of(target: Target, measured: Measured, weights: Tensor | None) -> tuple[Group, ...]:
+def parts_of(
+    target: Target, measured: Measured, weights: Tensor | None, baseline: Tensor | None = None
+) -> tuple[Group, ...]:
     """Each of three classes or more, or each of several numbers (of a series: at each step ahead); nothing else has
-    parts. Examples of weight 0 count as absent.
+    parts. Examples of weight 0 count as absent. baseline: what the naive model predicts for each example, [n, outputs];
+    a number's part then has its error too.
     """
     if measured.predictions is None or measured.target is None:
         return ()
@@ -34,9 +37,10 @@ def parts_of(target: Target, measured: Measured, weights: Tensor | None) -> tupl
         weights = weights.cpu()
         counted = weights > 0
         predicted, true, weights = predicted[counted], true[counted], weights[counted]
+        baseline = None if baseline is None else baseline[counted]
     if isinstance(target, NumberTarget) and len(target.names) > 1:
         return tuple(
-            Group(name, len(true), _of_one(predicted[:, [place]], true[:, [place]], name, weights))
+            Group(name, len(true), _of_number(place, predicted, true, weights, baseline))
             for place, name in enumerate(target.names)
         )
     if isinstance(target, ClassTarget) and len(target.classes) > 2:
@@ -46,5 +50,12 @@ def parts_of(target: Target, measured: Measured, weights: Tensor | None) -> tupl
     return ()
 
 
-def _of_one(predicted: Tensor, true: Tensor, name: str, weights: Tensor | None) -> dict[str, float]:
-    return compute_metrics(OF_A_NUMBER, predicted, true, NumberTarget((name,)), weights)
+def _of_number(
+    place: int, predicted: Tensor, true: Tensor, weights: Tensor | None, baseline: Tensor | None
+) -> dict[str, float]:
+    target, one = NumberTarget(("number",)), [place]
+    found = compute_metrics(OF_A_NUMBER, predicted[:, one], true[:, one], target, weights)
+    if baseline is not None:
+        naive = compute_metrics(("rmse",), baseline[:, one], true[:, one], target, weights)
+        found["baseline_rmse"] = naive["rmse"]
+    return found

@@ -8,21 +8,22 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from torch import Tensor
 
 from nettool.config.data import DataSpec, SplitName
+from nettool.config.signature import NumberTarget
 from nettool.data.dataset import Dataset
-from nettool.data.encode import encode_all, encode_file, load_split, read_other, split_table
+from nettool.data.encode import encode_all, encode_file, load_rows, read_other
 from nettool.data.examples import Split
 from nettool.data.fingerprints import fingerprint_of
 from nettool.data.reading import resolve
 from nettool.data.series import SeriesEncoder
-from nettool.data.sources import fingerprint
 from nettool.data.text_encoder import StreamEncoder
 from nettool.errors import DataError, UsageError
 from nettool.training.metrics import all_metrics
 from nettool.workflows import machine
 from nettool.workflows.breakdown import Group, parts_of
-from nettool.workflows.trained import Trained, baseline_metrics
+from nettool.workflows.trained import Trained, baseline_metrics, baseline_predictions
 
 
 @dataclass(frozen=True)
@@ -75,9 +76,7 @@ def evaluate(
         spec = spec if spec.is_stream else resolve(spec)
         where = split or _default_split(spec)
         _check_unchanged(spec, trained, where)
-        encoded = load_split(spec, trained.encoders, where)
-        if by is not None:
-            table = split_table(spec, trained.encoders, where)
+        encoded, table = load_rows(spec, trained.encoders, where)
     if not len(encoded):
         raise DataError(f"there is nothing to evaluate: {where} holds no examples.")
     names = all_metrics(trained.target)
@@ -94,9 +93,15 @@ def evaluate(
         baseline=baseline_metrics(trained.baseline, trained.encoders, dataset, names),
         by=by,
         groups=groups,
-        parts=parts_of(trained.target, measured, dataset.weights),
+        parts=parts_of(trained.target, measured, dataset.weights, _naive(trained, dataset)),
         notes=_notes(trained),
     )
+
+
+def _naive(trained: Trained, dataset: Dataset) -> Tensor | None:
+    if not isinstance(trained.target, NumberTarget):
+        return None
+    return baseline_predictions(trained.baseline, trained.encoders, dataset)
 
 
 def _notes(trained: Trained) -> tuple[str, ...]:
@@ -115,15 +120,12 @@ def _check_unchanged(spec: DataSpec, trained: Trained, split: SplitName) -> None
     """The same bytes give the same splits; other bytes would let training examples into the test."""
     role = split if getattr(spec, split, None) is not None else "path" if spec.path is not None else "train"
     path = getattr(spec, role)
-    if role in trained.fingerprint and _sha256(Path(path), spec) != trained.fingerprint[role]["sha256"]:
+    known = trained.fingerprint.get(role)
+    if known is None or fingerprint_of(Path(path), spec)["sha256"] != known["sha256"]:
         raise DataError(
-            f"{path} is not the file that the run was trained on (its sha256 differs), so its splits are not the "
+            f"{path} is not the data that the run was trained on (its sha256 differs), so its splits are not the "
             f"same either. Bring the old file back with data.{role}=..., or evaluate a new one with --data FILE."
         )
-
-
-def _sha256(path: Path, spec: DataSpec) -> str:
-    return str((fingerprint(path) if spec.is_stream else fingerprint_of(path, spec))["sha256"])
 
 
 def _by_column(trained: Trained, encoded: Split, table: pa.Table, by: str, names: tuple[str, ...]) -> tuple[Group, ...]:

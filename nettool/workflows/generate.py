@@ -55,7 +55,7 @@ def _start(prompt: str, vocabulary: Vocabulary) -> list[int]:
         known = ", ".join(show(token) for token in vocabulary.units[:100]) if vocabulary.unit == "character" else ""
         listed = ", ".join(show(token) for token in unknown[:10])
         raise UsageError(
-            f"--prompt: the training text has no {vocabulary.unit} {listed}, so the network knows nothing of "
+            f"--prompt: the vocabulary has no {vocabulary.unit} {listed}, so it knows nothing of "
             f"{'it' if len(unknown) == 1 else 'them'}. {f'It has {known}.' if known else 'Choose other words.'}"
         )
     codes = [int(code) for code in vocabulary.encode(prompt)]

@@ -96,7 +96,8 @@ def predicted_columns(trained: Trained, table: pa.Table, source: str = "the tabl
 def _columns(trained: Trained, encoded: Split, num_rows: int) -> dict[str, pa.Array]:
     """A series has a prediction at each row that enough others come before; above them the columns are empty."""
     if not len(encoded):
-        raise DataError(f"{num_rows:,} rows are too few to predict from: {trained.plan.input} are one example.")
+        needed = getattr(trained.encoders.features, "length", 1)
+        raise DataError(f"{num_rows:,} rows are too few to predict from: it takes {needed:,} of them to look back on.")
     with machine.threads(trained.threads):
         values = trained.predictions(encoded).numpy()
     columns = _named_columns(trained, values)

@@ -173,10 +173,20 @@ def decoder(encoders: Encoders) -> Callable[[Tensor], Tensor]:
 def baseline_metrics(
     baseline: tuple[float, ...], encoders: Encoders, dataset: Dataset, names: Sequence[str]
 ) -> dict[str, float]:
-    """What the naive model, which predicts `baseline` for every example, reaches on a dataset."""
+    """What the naive model reaches on a dataset, see `baseline_predictions`."""
     if isinstance(dataset.target, Stretches):
         codes = dataset.target[:].flatten().long().cpu()
         return unigram_metrics(names, baseline, torch.bincount(codes, minlength=len(baseline)).tolist())
-    rows = torch.tensor([baseline], dtype=torch.float64).expand(len(dataset), -1)
     target = decoder(encoders)(dataset.target)
+    rows = baseline_predictions(baseline, encoders, dataset)
     return compute_metrics(names, rows, target, encoders.signature.target, dataset.weights)
+
+
+def baseline_predictions(baseline: tuple[float, ...], encoders: Encoders, dataset: Dataset) -> Tensor:
+    """What the naive model predicts for each example, in the target's own units: float64 [n, outputs].
+
+    It says `baseline` of every example; of a series of numbers, that they stay as they are.
+    """
+    if dataset.naive is not None:
+        return decoder(encoders)(dataset.naive)
+    return torch.tensor([baseline], dtype=torch.float64).expand(len(dataset), -1)

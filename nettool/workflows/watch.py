@@ -42,8 +42,10 @@ def describe_epoch(result: EpochResult, num_epochs: int) -> str:
     """An epoch in one line, for logs and pipes."""
     parts = [f"epoch {result.epoch}/{num_epochs}", f"loss {result.train_loss:.4g}"]
     if result.validation_loss is not None:
-        parts.append(f"validation loss {result.validation_loss:.4g}{' (best)' if result.is_best else ''}")
+        parts.append(f"validation loss {result.validation_loss:.4g}")
     parts += [f"{name} {value:.4g}" for name, value in result.metrics.items()]
+    if result.validation_loss is not None and result.is_best:
+        parts.append("(best)")
     return "  ".join(parts)
 
 

@@ -115,7 +115,7 @@ CASES = [
     Case("images of several sizes", ("drawn/circle/000.png is 9 high and 7 wide", "is 8 high and 8 wide. Cure: `data.image.size`"), (folders, lambda: save(Path("drawn/circle/000.png"), PIXELS[0].repeat(2, axis=0)[:9, :7]))),
     Case("a truncated image", ("drawn/cross/001.png: a damaged image (", REPLACE), (folders, lambda: change("drawn/cross/001.png", cut=60))),
     Case("a text called png", ("drawn/cross/a.png: no image of a kind that nettool reads (PNG, JPEG", REPLACE), (folders, lambda: change("drawn/cross/a.png", b"hello"))),
-    Case("an empty class folder", ("drawn/none: no image in a folder that stands for a class. Cure: delete the folder, or put images into it (.png",), (folders, lambda: Path("drawn/none").mkdir())),
+    Case("an empty class folder", ("drawn/none: no image in a folder that stands for a class. Cure: images in it (.png",), (folders, lambda: Path("drawn/none").mkdir())),
     Case("one class", ("bad.yaml:1:1", '"class" is "circle" in every row: one class only'), (lambda: write_folders(Path("drawn"), PIXELS, LABELS * 0),)),
     Case("no class folders", ("drawn/circle: there are 25 images, but no folder in it. Cure: a folder for each class with its images in it",), (folders,), "drawn/circle"),
     Case("nothing at all", ("drawn: there is no folder in it. Cure: a folder for each class",), (lambda: Path("drawn").mkdir(),)),

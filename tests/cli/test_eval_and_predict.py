@@ -173,7 +173,7 @@ def test_moved_data_is_found_where_the_user_says_and_changed_data_refused(nettoo
     Path("moved.csv").write_text(Path("moved.csv").read_text() + "1,1,a,no\n")
     changed = nettool("eval", run, "data.path=moved.csv")
     assert changed.code == 2
-    assert "is not the file that the run was trained on" in changed.err
+    assert "is not the data that the run was trained on" in changed.err
 
 
 def test_only_the_datas_place_can_be_changed_when_evaluating(nettool: Nettool, run: str) -> None:

@@ -175,7 +175,7 @@ def test_words_are_written_with_blanks_between_them(nettool: Nettool) -> None:
     assert set(written.lower().split()) <= {"the", "cat", "sat", ",", "and", "dog", "ran", "."}
     result = nettool("generate", run, "--prompt", "The mouse sat")
     assert (result.code, result.out) == (2, "")
-    assert 'the training text has no word "mouse"' in result.err
+    assert 'the vocabulary has no word "mouse"' in result.err
 
 
 def test_bytes_become_valid_text(nettool: Nettool) -> None:
@@ -204,7 +204,7 @@ def test_a_pipe_that_cannot_take_a_character_gets_another(nettool: Nettool, monk
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--prompt", "X:1é☃"), 'the training text has no character "é", "☃", so the network knows nothing of them.'),
+        (("--prompt", "X:1é☃"), 'the vocabulary has no character "é", "☃", so it knows nothing of them.'),
         (("--temperature", "-1"), "--temperature: must be 0 or more, not -1. 1 is usual, 0.5 takes fewer risks."),
         (("--temperature", "nan"), "--temperature: must be 0 or more, not nan."),
         (("--length", "0"), "--length"),

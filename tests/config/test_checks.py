@@ -80,20 +80,6 @@ def test_losses_say_how_many_targets_they_take(refuse: Refuse, read: Read) -> No
     assert read(binary.replace(", class_weights: balanced", "")).data.target == ("y", "z")
 
 
-@pytest.mark.parametrize(
-    ("layer", "place"),
-    [("batch_norm", "c.yaml:5:5 layers.0 (batch_norm)"), ("dense: {units: 3, norm: batch_norm}", "c.yaml:5:5 layers.0 (dense)"),
-     ("repeat: {times: 2, layers: [residual: {layers: [batch_norm]}]}",
-      "c.yaml:5:53 layers.0 (repeat).layers.0 (residual).layers.0 (batch_norm)")],
-)  # fmt: skip
-def test_batch_norm_needs_more_than_one_example(layer: str, place: str, refuse: Refuse, read: Read) -> None:
-    config = GOOD.replace("dense: 8", layer)
-    said = "batch_norm needs more than one example in a batch, but batch_size is 1. Use layer_norm, or larger batches."
-    assert refuse(f"{config}batch_size: 1\n") == [f"{place}: {said}"]
-    assert read(f"{config}batch_size: 2\n")
-    assert read(f"{config.replace('batch_norm', 'layer_norm')}batch_size: 1\n")
-
-
 def test_repeats_of_repeats_are_counted_before_anything_is_built(refuse: Refuse, read: Read) -> None:
     bomb = "dense: 1"
     for _ in range(4):
@@ -167,3 +153,21 @@ def test_at_most_24_lines_are_shown() -> None:
     assert len(caught.value.mistakes) == 1000
     assert lines[-1].startswith("... and 9")
     assert lines[-1].endswith("more mistakes.")
+
+
+@pytest.mark.parametrize(
+    ("layer", "said"),
+    [("reshape: [64]", "must be a list of 2 or more, not [64]."), ("reshape: [1, 2, 3, 4]", "must be a list of at most 3, not [1, 2, 3, 4]."),
+     ("conv2d: {filters: 2, size: [3, 3, 3]}", "must be a whole number or a list of at most 2, not [3, 3, 3].")],
+)  # fmt: skip
+def test_a_list_of_the_wrong_length_is_told_its_length(layer: str, said: str, refuse: Refuse) -> None:
+    (told,) = refuse(GOOD.replace("dense: 8", layer))
+    assert told.endswith(said)
+
+
+@pytest.mark.parametrize(("layer", "key"), [("lstm", "init"), ("lstm", "activation"), ("flatten", "dropout")])
+def test_a_setting_that_a_layer_lacks_is_not_looked_for_at_the_top(layer: str, key: str, refuse: Refuse) -> None:
+    settings = "{units: 3, " if layer == "lstm" else "{"
+    (told,) = refuse(GOOD.replace("dense: 8", f"{layer}: {settings}{key}: relu}}"))
+    assert f"{layer} has no {key}." in told
+    assert "at the top" not in told

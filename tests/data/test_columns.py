@@ -271,11 +271,14 @@ def test_a_table_without_a_feature_left_says_why_and_how_to_keep_one() -> None:
         (
             "data",
             'no column is left to predict "y" from. Ignored are "id": it counts the rows; "name": 3 of its 3 values '
-            "are distinct texts. To keep one, set `data.columns: {id: number}`.",
+            "are distinct texts. To keep one, set `data.columns: {name: text}` (or category).",
         )
     ]
     table = pa.table({"name": ["a", "b", "c"], "one": [1, 1, 1], "y": [1.0, 2.0, 4.0]})
-    assert mistakes(lambda: describe_columns(table, spec()))[0][1].endswith("set `data.columns: {name: category}`.")
+    assert mistakes(lambda: describe_columns(table, spec()))[0][1].endswith("{name: text}` (or category).")
+    table = pa.table({"id": [1, 2, 3], "y": [1.0, 2.0, 4.0]})
+    assert mistakes(lambda: describe_columns(table, spec()))[0][1].endswith("set `data.columns: {id: number}`.")
+    table = pa.table({"name": ["a", "b", "c"], "one": [1, 1, 1], "y": [1.0, 2.0, 4.0]})
     assert mistakes(lambda: describe_columns(table.drop(["name"]), spec()))[0][1].endswith("same in every row.")
     assert "no other column than the target" in mistakes(lambda: describe_columns(table.select(["y"]), spec()))[0][1]
 

@@ -55,7 +55,10 @@ def test_class_folders_without_an_image_are_named(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
     (tmp_path / "a" / "x.txt").touch()
     said = refused(lambda: list_class_folders(tmp_path), tmp_path)
-    assert said.startswith("a, b, c, d, e, and 2 more: no image in a folder that stands for a class. Cure: delete the")
+    assert said.startswith(
+        "a, b, c, d, e, and 2 more: no image in a folder that stands for a class. Cure: images in it (.png,"
+    )
+    assert "or, if it is no class, another `data.path`" in said
 
 
 def test_a_folder_that_cannot_be_read_is_refused(tmp_path: Path) -> None:

@@ -46,6 +46,6 @@ def test_a_machine_that_does_not_tell_what_is_free_counts_with_all_it_has(
     for name in ("MEMINFO", "OWN_GROUPS", "GROUPS"):
         monkeypatch.setattr(f"nettool.data.memory.{name}", tmp_path / "no")
     monkeypatch.setattr(os, "sysconf", {"SC_PHYS_PAGES": 1000, "SC_PAGE_SIZE": 4096}.__getitem__)
-    check_memory(4_096_000, "it fits")
+    check_memory(4_096_000, "it fits", "less")
     with pytest.raises(DataError, match=r"needs 0.0041 GB of memory, but 0.0041 GB are free"):
-        check_memory(4_096_001, "it does not")
+        check_memory(4_096_001, "it does not", "less")

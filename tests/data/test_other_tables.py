@@ -13,7 +13,7 @@ from people import bits, people, refusal, write
 from nettool.config.data import DataSpec
 from nettool.config.losses import CrossEntropy, LossSpec, MeanSquaredError
 from nettool.data.bundle import Encoders, TrainingData
-from nettool.data.encode import encode_file, encode_table, load_split, split_table
+from nettool.data.encode import encode_file, encode_table, load_rows, load_split
 from nettool.data.prepare import prepare
 from nettool.errors import DataError, RunError, UsageError
 
@@ -34,9 +34,10 @@ def test_a_stored_split_has_the_rows_and_the_bits_that_training_had(path: str) -
 
 def test_the_raw_rows_of_a_split_are_those_of_its_arrays(path: str, data: TrainingData) -> None:
     spec = DataSpec(path=path, target=("label",))
-    raw = split_table(spec, data.encoders, "test")
+    split, raw = load_rows(spec, data.encoders, "test")
+    assert raw is not None
     assert raw.column_names == list(people())
-    rows = load_split(spec, data.encoders, "test").rows
+    rows = split.rows
     assert raw["score"].to_pylist() == people()["score"][rows].tolist()
 
 
@@ -148,7 +149,9 @@ def test_a_training_file_without_a_validation_file_gives_up_its_share(tmp_path: 
     assert load_split(spec, found.encoders, "test").rows.tolist() == list(range(50))
     assert bits(load_split(spec, found.encoders, "validation")) == bits(found.splits["validation"])
     assert set(found.fingerprint) == {"train", "test"}
-    assert split_table(spec, found.encoders, "test").num_rows == 50
+    _, raw = load_rows(spec, found.encoders, "test")
+    assert raw is not None
+    assert raw.num_rows == 50
     assert bits(encode_file(Path(test), found.encoders, needs_target=True)) == bits(
         load_split(spec, found.encoders, "test")
     )

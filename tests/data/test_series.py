@@ -274,12 +274,15 @@ def test_the_errors_of_each_step_ahead_are_those_of_scikit_learn(tmp_path: Path)
     split = load_split(trained.experiment.data, trained.encoders, "test")
     predicted = trained.predictions(split).double().numpy()
     truth = np.stack([weather()[name][split.rows + step] for step in (1, 2) for name in ("heat", "wind")], axis=1)
+    last = np.stack([weather()[name][split.rows] for _ in (1, 2) for name in ("heat", "wind")], axis=1)
     assert [part.value for part in found.parts] == ["heat+1", "wind+1", "heat+2", "wind+2"]
     for place, part in enumerate(found.parts):
         pair = truth[:, place], predicted[:, place]
         scores = sk.root_mean_squared_error(*pair), sk.mean_absolute_error(*pair), sk.r2_score(*pair)
-        assert tuple(part.metrics.values()) == pytest.approx(scores, rel=1e-5)
+        naive = sk.root_mean_squared_error(pair[0], last[:, place])
+        assert tuple(part.metrics.values()) == pytest.approx((*scores, naive), rel=1e-5)
     assert found.metrics["mae"] == pytest.approx(sk.mean_absolute_error(truth, predicted), rel=1e-5)
+    assert found.baseline["mae"] == pytest.approx(sk.mean_absolute_error(truth, last), rel=1e-5), "it stays as it is"
 
 
 def test_a_forecast_stands_at_each_row_that_enough_others_come_before(tmp_path: Path) -> None:
