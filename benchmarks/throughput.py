@@ -4,8 +4,8 @@
 
 Both train in float32 with resident tensors, the same batch and the same dropout. By hand: nn modules as one writes
 them, torch.optim.Adam (the fused one, the fastest that torch has), one gather and one update a step. A round trains so
-many steps of each; the table shows the median over rounds and the ratio of the medians. The first round warms up and
-does not count.
+many steps of each; the table shows the median examples a second over rounds and the ratio of the medians. The first
+round warms up and does not count.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from nettool.config.load import load
 from nettool.workflows.train import build_job, prepare_training
 
 CONFIGS = Path(__file__).parent.parent / "configs"
-Steps = Callable[[int], None]
-"""Trains so many steps."""
+Steps = Callable[[int], int]
+"""Trains so many steps, and says how many examples there were: the last batch of an epoch may be short."""
 
 
 def nettool_steps(config: str, *overrides: str) -> tuple[Steps, Any]:
@@ -36,9 +36,13 @@ def nettool_steps(config: str, *overrides: str) -> tuple[Steps, Any]:
     batches = _for_ever(lambda epoch: job.batching.batches(job.train, epoch))
     job.step.network.train()
 
-    def run(count: int) -> None:
+    def run(count: int) -> int:
+        num_examples = 0
         for _ in range(count):
-            job.step([next(batches)], state.schedule.rate(0))
+            batch = next(batches)
+            job.step([batch], state.schedule.rate(0))
+            num_examples += len(batch.features)
+        return num_examples
 
     return run, prepared
 
@@ -55,13 +59,16 @@ def steps_by_hand(network: nn.Module, lr: float, batches: Iterator[tuple[Tensor,
     optimizer = torch.optim.Adam(network.parameters(), lr=lr, fused=True)
     network.train()
 
-    def run(count: int) -> None:
+    def run(count: int) -> int:
+        num_examples = 0
         for _ in range(count):
             x, y = next(batches)
             optimizer.zero_grad(set_to_none=True)
             logits = network(x)
             F.cross_entropy(logits.flatten(0, -2), y.flatten()).backward()
             optimizer.step()
+            num_examples += len(x)
+        return num_examples
 
     return run
 
@@ -115,27 +122,25 @@ def text_batches(prepared: Any, size: int, length: int) -> Iterator[tuple[Tensor
 
 
 def measure(contenders: dict[str, Steps], rounds: int, steps: int) -> dict[str, list[float]]:
-    """Seconds a step of each, one number a round, the order turned round every time."""
-    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    """Examples a second of each, one number a round, the order turned round every time."""
+    speeds: dict[str, list[float]] = {name: [] for name in contenders}
     for number in range(rounds + 1):
         for name in list(contenders)[:: 1 if number % 2 else -1]:
             start = time.perf_counter()
-            contenders[name](steps)
+            num_examples = contenders[name](steps)
             if number:
-                seconds[name].append((time.perf_counter() - start) / steps)
-    return seconds
+                speeds[name].append(num_examples / (time.perf_counter() - start))
+    return speeds
 
 
-def show(title: str, seconds: dict[str, list[float]], batch: int) -> None:
-    """A row for each contender: median, spread, examples a second, and the ratio to nettool."""
+def show(title: str, speeds: dict[str, list[float]]) -> None:
+    """A row for each contender: median, spread, and nettool's ratio to it."""
     print(title)
-    ours = statistics.median(seconds["nettool"])
-    for name, times in seconds.items():
-        median = statistics.median(times)
-        print(
-            f"  {name:<24} {1000 * median:8.1f} ms a step ({1000 * min(times):.1f} to {1000 * max(times):.1f})"
-            f"  {batch / median:8.0f} examples/s  {median / ours:5.2f} x nettool's time"
-        )
+    ours = statistics.median(speeds["nettool"])
+    for name, each in speeds.items():
+        median = statistics.median(each)
+        spread = f"({min(each):.0f} to {max(each):.0f})"
+        print(f"  {name:<24} {median:8.1f} examples/s {spread:<18} nettool is {ours / median:5.2f} times as fast")
 
 
 def main() -> None:
@@ -155,14 +160,14 @@ def main() -> None:
     ours, prepared = nettool_steps("mnist_cnn.yaml", *path, "data.augment=null", "optimizer=adam")
     batches = image_batches(prepared, prepared.batch_size)
     conv = {"nettool": ours, "by hand, fused Adam": steps_by_hand(convolutional(), 0.003, batches)}
-    show("convolutions (mnist_cnn.yaml, no augmentation)", measure(conv, given.rounds, given.steps), 128)
+    show("convolutions (mnist_cnn.yaml, no augmentation)", measure(conv, given.rounds, given.steps))
 
     path = [f"data.path={given.text.resolve()}"] if given.text else []
     ours, prepared = nettool_steps("music_lstm.yaml", *path, "optimizer.clip_norm=null")
     encoder = prepared.data.encoders.features
     stretches = text_batches(prepared, prepared.batch_size, encoder.length)
     lstm = {"nettool": ours, "by hand, fused Adam": steps_by_hand(Recurrent(encoder.vocabulary.size), 0.003, stretches)}
-    show("LSTM (music_lstm.yaml)", measure(lstm, given.rounds, max(given.steps // 4, 1)), prepared.batch_size)
+    show("LSTM (music_lstm.yaml)", measure(lstm, given.rounds, max(given.steps // 4, 1)))
 
 
 if __name__ == "__main__":

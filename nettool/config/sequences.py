@@ -24,7 +24,7 @@ class Embedding(Spec):
     dropout: DropoutRate = 0.0
     """Share of the numbers that is dropped in training."""
     init: Init | None = None
-    """How the vectors start. Default: the network's `init`, else normal with variance 1 / width."""
+    """How the vectors start. Default: the network's `init`, else normal with deviation 1."""
 
 
 class Positional(Spec):

@@ -72,14 +72,14 @@ def _draw_linear(module: nn.Module, plan: LayerPlan, generator: torch.Generator)
 
 @torch.no_grad()
 def _init_embedding(plan: LayerPlan, table: nn.Module, generator: torch.Generator) -> None:
-    """Normal, variance 1 / width, so that a vector has length 1, unless the config says otherwise.
+    """Normal, deviation 1, as inputs are that were standardised, unless the config says otherwise.
 
     Code 0 (unknown, or padding) and beside padding code 1 (unknown) begin as zeros, and stay it where training lacks
     them.
     """
     assert isinstance(table, blocks.Embedding)
     if plan.init is None:
-        nn.init.normal_(table.weight, std=1 / math.sqrt(table.embedding_dim), generator=generator)
+        nn.init.normal_(table.weight, generator=generator)
     else:
         _draw(table.weight, plan, generator)
     table.weight[: 1 if table.padding_idx is None else 2] = 0

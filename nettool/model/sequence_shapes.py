@@ -12,7 +12,7 @@ from nettool.model.spatial_shapes import divisors
 
 
 def plan_embedding(path: ConfigPath, spec: Embedding, tokens: Tokens, init: Init | None) -> LayerPlan:
-    """A vector for each code. init: None for normal with variance 1 / width."""
+    """A vector for each code. init: None for normal with deviation 1."""
     output = Sequence(tokens.time, spec.width)
     return LayerPlan(
         path,

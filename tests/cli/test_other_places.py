@@ -143,4 +143,6 @@ def test_the_image_cannot_be_read_as_anything_else(nettool: Nettool) -> None:
     write_folders(Path("drawn"), *draw())
     result = nettool("check", write_config("drawn"), "data.columns.image=ignore")
     assert result.code == 2
-    assert "is the image that the network takes, and is read as nothing else. Take it out." in " ".join(result.err.split())
+    assert "is the image that the network takes, and is read as nothing else. Take it out." in " ".join(
+        result.err.split()
+    )

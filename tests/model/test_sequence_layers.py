@@ -214,7 +214,7 @@ def test_recurrent_layers_start_with_orthogonal_states_xavier_inputs_and_open_fo
 
 
 @pytest.mark.parametrize(("padded", "num_zero"), [(False, 1), (True, 2)])
-def test_an_embedding_starts_with_vectors_of_length_1_and_zeros_for_padding_and_the_unknown(
+def test_an_embedding_starts_as_standardised_numbers_and_zeros_for_padding_and_the_unknown(
     padded: bool, num_zero: int
 ) -> None:
     def weight(embedding: Any) -> Tensor:
@@ -222,7 +222,7 @@ def test_an_embedding_starts_with_vectors_of_length_1_and_zeros_for_padding_and_
         (table,) = compile_network(plan, seed=0).layers[0].parameters()
         return table.detach()
 
-    for init, variance in ((None, 1 / 50), ("normal", 0.05**2), ("xavier", 2 / 3050)):
+    for init, variance in ((None, 1.0), ("normal", 0.05**2), ("xavier", 2 / 3050)):
         table = weight({"embedding": {"width": 50, "init": init}})
         assert float(table[:num_zero].abs().max()) == 0
         assert bool((table[num_zero:].abs().amax(dim=1) > 0).all())
