@@ -39,7 +39,7 @@ from nettool.data.inputs import FeatureEncoder
 from nettool.data.partition import partition
 from nettool.data.reading import read_examples, resolve, training_file
 from nettool.data.series import SeriesEncoder, check_order, dates_of, settle_series, tell_horizon
-from nettool.data.sources import check_source
+from nettool.data.sources import check_source, no_such_file
 from nettool.data.targets import fit_target
 from nettool.data.tasks import settle_target
 from nettool.data.text_encoder import TextEncoder
@@ -55,6 +55,9 @@ def prepare(spec: DataSpec, loss: LossSpec, *, rows: int | None = None) -> Train
 
     Raises DataError for a file, ConfigError for a key of the config that does not fit it.
     """
+    missing = {key: path for key, path in spec.files.items() if not path.exists()}
+    if missing:
+        raise ConfigError([Mistake(("data", key), str(no_such_file(path))) for key, path in missing.items()])
     read: Callable[[int | None], TrainingData]
     if spec.is_stream:
         from nettool.data.token_stream import prepare_stream

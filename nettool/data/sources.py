@@ -103,7 +103,8 @@ def check_file(path: Path) -> str:
 
 def no_such_file(path: Path) -> DataError:
     """What to say of a path where there is nothing."""
-    return DataError(f"{path}: there is no such file.{_near(path)}")
+    what = "file" if path.suffix else "file or folder"
+    return DataError(f"{path}: there is no such {what}.{_near(path)}")
 
 
 def _near(path: Path) -> str:

@@ -146,3 +146,12 @@ def test_the_image_cannot_be_read_as_anything_else(nettool: Nettool) -> None:
     assert "is the image that the network takes, and is read as nothing else. Take it out." in " ".join(
         result.err.split()
     )
+
+
+def test_a_path_to_nothing_is_answered_with_its_line_and_what_is_near(nettool: Nettool) -> None:
+    write_folders(Path("drawn"), *draw(3))
+    result = nettool("check", write_config("drawm"))
+    assert (result.code, result.out) == (2, "")
+    said = " ".join(result.err.split())
+    assert said.startswith("shapes.yaml:1:8 data.path: ")
+    assert said.endswith("drawm: there is no such file or folder. Did you mean drawn?")
