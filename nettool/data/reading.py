@@ -93,11 +93,11 @@ def _parts_of_folder(folder: Path) -> dict[SplitName, Path]:
 
 
 def one_part(path: Path) -> Path:
-    """The path, or the one part of images that a folder there holds. Raises DataError where there are several."""
+    """The path, or the one IDX file of images in a folder there. Raises DataError where there are several parts."""
     parts = _parts_of_folder(path) if path.is_dir() else {}
-    if len(parts) > 1:
+    if "train" in parts and len(parts) > 1:
         raise DataError(f"{path} holds {' and '.join(parts)}. Cure: name one of them, such as {[*parts.values()][-1]}.")
-    return next(iter(parts.values()), path)
+    return next((part for part in parts.values() if part.is_file()), path)
 
 
 def _has_folders(folder: Path) -> bool:

@@ -259,8 +259,11 @@ def test_the_example_is_copied_with_its_data_and_trains(nettool: Nettool, folder
 
 @pytest.mark.parametrize("kind", ["class folders", "npz"])
 @pytest.mark.parametrize("colour", [False, True])
-def test_the_example_trains_on_other_images_by_their_path_alone(nettool: Nettool, kind: str, colour: bool) -> None:
-    path = KINDS[kind][0](Path("drawn"), *draw(30, 28, colour))
-    result = nettool("train", CONFIGS / "mnist_cnn.yaml", f"data.path={path}", "epochs=1", "--quiet")
+@pytest.mark.parametrize("example", ["mnist_cnn", "mnist_mlp", "mnist_resnet"])
+def test_the_examples_train_on_other_images_by_their_path_alone(
+    nettool: Nettool, kind: str, colour: bool, example: str
+) -> None:
+    path = KINDS[kind][0](Path("drawn"), *draw(60, 28, colour))
+    result = nettool("train", CONFIGS / f"{example}.yaml", f"data.path={path}", "epochs=1", "--quiet")
     assert result.code == 0, result.err
     assert answer(nettool, result.out.strip())["data"] == "test"

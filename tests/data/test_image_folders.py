@@ -10,6 +10,7 @@ from test_images import CAT, GREY, LABELS, MANY, SPLITS, write_folders
 
 from nettool.config.data import DataSpec
 from nettool.config.signature import ClassTarget
+from nettool.data.encode import load_split
 from nettool.data.prepare import prepare
 
 
@@ -35,3 +36,15 @@ def test_folders_of_splits_are_known_by_their_usual_names(tmp_path: Path, names:
         write_folders(tmp_path / name, GREY, LABELS)
     found = prepare(DataSpec(path=str(tmp_path)), MANY)
     assert [len(found.splits[name]) for name in SPLITS[:2]] == [40, 40]
+
+
+def test_a_class_may_be_called_test_and_hold_folders_of_its_own(tmp_path: Path) -> None:
+    write_folders(tmp_path, GREY, LABELS)
+    (tmp_path / "cat" / "deep").mkdir()
+    for path in list((tmp_path / "cat").glob("*.png"))[:5]:
+        path.rename(path.parent / "deep" / path.name)
+    (tmp_path / "cat").rename(tmp_path / "test")
+    spec = DataSpec(path=str(tmp_path))
+    found = prepare(spec, MANY)
+    assert found.signature.target == ClassTarget(("dog", "test"), binary=False)
+    assert sum(len(load_split(spec, found.encoders, name)) for name in SPLITS) == 40
