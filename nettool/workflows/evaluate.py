@@ -16,6 +16,7 @@ from nettool.data.dataset import Dataset
 from nettool.data.encode import encode_all, encode_file, load_rows, read_other
 from nettool.data.examples import Split
 from nettool.data.fingerprints import fingerprint_of
+from nettool.data.image_encoder import ImageEncoder
 from nettool.data.reading import resolve
 from nettool.data.series import SeriesEncoder
 from nettool.data.text_encoder import StreamEncoder
@@ -77,6 +78,9 @@ def evaluate(
         where = split or _default_split(spec)
         _check_unchanged(spec, trained, where)
         encoded, table = load_rows(spec, trained.encoders, where)
+    features = trained.encoders.features
+    if table is not None and isinstance(features, ImageEncoder):
+        table = table.drop_columns([features.name])  # which holds a hash of each image
     if not len(encoded):
         raise DataError(f"there is nothing to evaluate: {where} holds no examples.")
     names = all_metrics(trained.target)

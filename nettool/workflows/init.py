@@ -88,7 +88,7 @@ def _text(name: str, path: str, num_rows: int, target: str, columns: tuple[Colum
         "data:",
         f"  path: {_value(path)}",
         f"  target: {_value(target)}",
-        "  columns:  # how each column is read; change what is wrong: number, category, boolean, date, ignore",
+        "  columns:  # how each column is read; change what is wrong: number, category, boolean, date, text, ignore",
         *(f"    {kind.ljust(width)}  # {comment}" for kind, comment in kinds),
         "layers:",
         *(f"  - dense: {units}" for units in size.units),

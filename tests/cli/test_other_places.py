@@ -64,6 +64,9 @@ def test_a_network_of_a_table_of_paths_is_evaluated_on_class_folders(nettool: Ne
     answer = json.loads(nettool("eval", run, "--data", "new", "--by", "shape", "--json").out)
     assert answer["num_examples"] == sum(group["num_examples"] for group in answer["groups"]) == 30
     assert answer["metrics"]["accuracy"] > 0.8
+    hashes = nettool("eval", run, "--by", "file")
+    assert (hashes.code, hashes.out) == (2, "")
+    assert "--by: the data has no column file. Its columns are shape." in hashes.err
 
 
 def test_a_folder_is_predicted_by_the_newest_run(nettool: Nettool) -> None:
