@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from nettool.config.data import DataSpec, SplitName
 from nettool.config.inputs import ImageSpec
-from nettool.data.arrow import from_numpy
 from nettool.data.bundle import Encoders
 from nettool.data.columns import Column, Role, check_target, check_weights, conform, near_names, used
 from nettool.data.encoders import TableEncoder
@@ -45,34 +44,36 @@ def load_split(spec: DataSpec, encoders: Encoders, name: SplitName) -> Split:
 
 
 def load_rows(spec: DataSpec, encoders: Encoders, name: SplitName) -> tuple[Split, pa.Table | None]:
-    """The split, and its rows as they were read, with all columns; None of a text, which has none."""
+    """The split, and the table that its `rows` are of, with all columns; None of a text, which has none."""
     if isinstance(encoders.features, StreamEncoder):
         from nettool.data.token_stream import load_stream_split
 
         return load_stream_split(spec, encoders.features, name), None
     spec = resolve(spec)
     path, whole = _file_of(spec, name)
-    raw = _read(path, encoders, None)
     if whole:
-        return encode_all(raw, encoders, needs_target=True, source=str(path)), raw.table
+        return encode_rows(path, encoders, needs_target=True)
+    raw = read_other(path, encoders)
     encodable = _conformed(raw, encoders, str(path), ("feature", "target", "weights", "group"))
     rows = _rows_of(encodable.examples.table, raw.table, spec, encoders, name)
-    return encode_examples(encodable, encoders, rows, needs_target=True), raw.table.take(from_numpy(rows))
+    return encode_examples(encodable, encoders, rows, needs_target=True), raw.table
 
 
 def encode_file(path: Path, encoders: Encoders, *, needs_target: bool, limit: int | None = None) -> Split:
     """Encode all examples of another file or folder."""
+    return encode_rows(path, encoders, needs_target=needs_target, limit=limit)[0]
+
+
+def encode_rows(
+    path: Path, encoders: Encoders, *, needs_target: bool, limit: int | None = None
+) -> tuple[Split, pa.Table | None]:
+    """The same, and the table as it was read, as `load_rows` gives it."""
     if isinstance(encoders.features, StreamEncoder):
         from nettool.data.token_stream import encode_stream
 
-        return encode_stream(path, encoders.features)
-    examples = _read(path, encoders, limit, labels=needs_target)
-    return encode_all(examples, encoders, needs_target=needs_target, source=str(path))
-
-
-def read_other(path: Path, encoders: Encoders, *, labels: bool) -> Examples:
-    """Read another file or folder, as it is to be for `encode_all`. labels: see `read_examples`."""
-    return _read(path, encoders, None, labels=labels)
+        return encode_stream(path, encoders.features), None
+    raw = read_other(path, encoders, limit, labels=needs_target)
+    return encode_all(raw, encoders, needs_target=needs_target, source=str(path)), raw.table
 
 
 def encode_table(
@@ -147,7 +148,8 @@ def weights_of(table: pa.Table, columns: Sequence[Column], source: str) -> NDArr
     return None
 
 
-def _read(path: Path, encoders: Encoders, limit: int | None, *, labels: bool = True) -> Examples:
+def read_other(path: Path, encoders: Encoders, limit: int | None = None, *, labels: bool = True) -> Examples:
+    """Read a file or folder as the training's was read. labels: see `read_examples`."""
     features = encoders.features
     if isinstance(features, ImageEncoder):
         path = one_part(path)

@@ -13,7 +13,7 @@ from torch import Tensor
 from nettool.config.data import DataSpec, SplitName
 from nettool.config.signature import NumberTarget
 from nettool.data.dataset import Dataset
-from nettool.data.encode import encode_all, encode_file, load_rows, read_other
+from nettool.data.encode import encode_rows, load_rows
 from nettool.data.examples import Split
 from nettool.data.fingerprints import fingerprint_of
 from nettool.data.image_encoder import ImageEncoder
@@ -65,14 +65,9 @@ def evaluate(
     spec = data or trained.experiment.data
     if by is not None and isinstance(trained.encoders.features, StreamEncoder):
         raise UsageError("--by: a text has no columns.")
-    table = None
     if file is not None:
         where = str(file)
-        if by is None:
-            encoded = encode_file(file, trained.encoders, needs_target=True)
-        else:
-            raw = read_other(file, trained.encoders, labels=True)
-            encoded, table = encode_all(raw, trained.encoders, needs_target=True, source=where), raw.table
+        encoded, table = encode_rows(file, trained.encoders, needs_target=True)
     else:
         spec = spec if spec.is_stream else resolve(spec)
         where = split or _default_split(spec)
@@ -136,12 +131,11 @@ def _by_column(trained: Trained, encoded: Split, table: pa.Table, by: str, names
     """Each value of the column on its own, the most frequent first."""
     if by not in table.column_names:
         raise UsageError(f"--by: the data has no column {by}. Its columns are {', '.join(table.column_names)}.")
-    codes = table.column(by).combine_chunks().dictionary_encode()
+    # A window of a series counts where the first row that it predicts does.
+    ahead = int(isinstance(trained.encoders.features, SeriesEncoder))
+    codes = table.column(by).take(pa.array(encoded.rows + ahead)).combine_chunks().dictionary_encode()
     levels = ["missing" if value is None else str(value) for value in codes.dictionary.to_pylist()]
     indices = np.asarray(codes.indices.fill_null(len(levels)))
-    if isinstance(trained.encoders.features, SeriesEncoder):
-        # Windows follow each other; each counts where the first row that it predicts does.
-        indices = indices[trained.encoders.features.length :][: len(encoded)]
     groups = []
     for code, level in enumerate([*levels, "missing"]):
         members = np.flatnonzero(indices == code)

@@ -38,7 +38,7 @@ def test_the_raw_rows_of_a_split_are_those_of_its_arrays(path: str, data: Traini
     assert raw is not None
     assert raw.column_names == list(people())
     rows = split.rows
-    assert raw["score"].to_pylist() == people()["score"][rows].tolist()
+    assert raw["score"].take(rows).to_pylist() == people()["score"][rows].tolist()
 
 
 def test_a_table_without_its_groups_cannot_be_split_again(path: str) -> None:
