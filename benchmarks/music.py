@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from nettool.config.load import load
 from nettool.training.loop import fit
-from nettool.workflows.train import build_job, prepare_training
+from nettool.workflows.prepare import build_job, prepare_training
 
 
 def by_nettool(overrides: list[str], seed: int) -> tuple[float, float]:

@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nettool.config.load import load
-from nettool.workflows.train import build_job, prepare_training
+from nettool.workflows.prepare import build_job, prepare_training
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 Steps = Callable[[int], int]

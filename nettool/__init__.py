@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nettool.api import Run as Run
     from nettool.api import load as load
     from nettool.api import register_layer as register_layer
+    from nettool.api import resume as resume
     from nettool.api import train as train
     from nettool.config.layers import LayerSettings as LayerSettings
     from nettool.errors import NettoolError as NettoolError
@@ -31,6 +32,7 @@ _HOMES = {
     "Watcher": "nettool.workflows.watch",
     "load": "nettool.api",
     "register_layer": "nettool.api",
+    "resume": "nettool.api",
     "train": "nettool.api",
 }
 __all__ = sorted(_HOMES)

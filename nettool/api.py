@@ -21,6 +21,7 @@ from nettool.workflows import evaluate as evaluation
 from nettool.workflows import generate as generation
 from nettool.workflows import predict as prediction
 from nettool.workflows import train as training
+from nettool.workflows.prepare import prepare_training
 from nettool.workflows.trained import Trained, load_trained
 from nettool.workflows.watch import Watcher
 
@@ -112,10 +113,21 @@ def train(
     there.
     """
     outcome = training.train(
-        training.prepare_training(_loaded(config, overrides)),
+        prepare_training(_loaded(config, overrides)),
         watcher or Watcher(),
         Path(run_dir) if run_dir else None,
     )
+    if outcome.error is not None:
+        raise outcome.error
+    return Run(outcome.run)
+
+
+def resume(run: str | Path | None = None, overrides: Overrides = (), *, watcher: Watcher | None = None) -> Run:
+    """Go on with a run, the newest where none is named, as if it had never stopped; return it when it has ended.
+
+    overrides: how far it goes, {"epochs": 200} or {"early_stopping.patience": 50}. Raises NettoolError as `train` does.
+    """
+    outcome = training.resume(Path(run) if run else None, _texts(overrides), watcher or Watcher())
     if outcome.error is not None:
         raise outcome.error
     return Run(outcome.run)
@@ -147,9 +159,15 @@ def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else str(value)
 
 
-def _loaded(config: str | Path | Mapping[str, Any], overrides: Overrides) -> Loaded:
+def _texts(overrides: Overrides) -> Sequence[str]:
+    """As they are written on a command line."""
     if isinstance(overrides, Mapping):
-        overrides = [f"{key}={json.dumps(value, default=_plain)}" for key, value in overrides.items()]
+        return [f"{key}={json.dumps(value, default=_plain)}" for key, value in overrides.items()]
+    return overrides
+
+
+def _loaded(config: str | Path | Mapping[str, Any], overrides: Overrides) -> Loaded:
+    overrides = _texts(overrides)
     if isinstance(config, Mapping):
         return load_mapping(config, overrides)
     return load_config(Path(config), overrides)

@@ -4,7 +4,8 @@
     ├── UsageError            2   a command or call that makes no sense as written
     ├── ConfigError           2   mistakes in a config or an override, all at once, each with its place
     ├── DataError             2   a data file that cannot be read, or that does not fit the config
-    ├── RunError              2   a run directory or weights file that is missing or damaged
+    ├── RunError              2   a run directory or weights file that is missing or does not fit
+    │   └── DamagedError      2   a weights file that is not what was written
     ├── DivergedError         3   training left the finite numbers
     ├── ResourceError         4   out of memory or disk, or a file system that refuses to write
     ├── BusyError             5   the run directory is in use
@@ -73,9 +74,13 @@ class DataError(NettoolError):
 
 
 class RunError(NettoolError):
-    """A run directory or a weights file that is missing, unfinished or damaged."""
+    """A run directory or a weights file that is missing, unfinished or does not fit."""
 
     exit_code = 2
+
+
+class DamagedError(RunError):
+    """A weights file that is cut off, changed, or was never written by nettool."""
 
 
 class DivergedError(NettoolError):

@@ -39,7 +39,16 @@ def test_importing_nettool_imports_neither_torch_nor_pandas() -> None:
 
 
 def test_the_public_names_are_these() -> None:
-    assert dir(nettool) == ["LayerSettings", "NettoolError", "Run", "Watcher", "load", "register_layer", "train"]
+    assert dir(nettool) == [
+        "LayerSettings",
+        "NettoolError",
+        "Run",
+        "Watcher",
+        "load",
+        "register_layer",
+        "resume",
+        "train",
+    ]
     assert all(getattr(nettool, name) for name in dir(nettool))
     with pytest.raises(AttributeError, match="nettool has no trian"):
         nettool.trian  # type: ignore[attr-defined]  # noqa: B018

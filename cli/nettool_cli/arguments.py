@@ -8,6 +8,9 @@ from typing import Annotated
 import typer
 
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="The config: a YAML file.", show_default=False)]
+OptionalConfigArgument = Annotated[
+    Path | None, typer.Argument(metavar="CONFIG", help="The config: a YAML file.", show_default=False)
+]
 OverridesArgument = Annotated[
     list[str] | None,
     typer.Argument(metavar="KEY=VALUE", help="Changes to the config: optimizer.lr=0.01", show_default=False),

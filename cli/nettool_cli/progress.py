@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from nettool.workflows.watch import Watcher, describe_epoch
@@ -12,8 +13,10 @@ from nettool_cli.chart import loss_chart
 
 if TYPE_CHECKING:
     from nettool.runs.directory import RunDirectory
-    from nettool.training.loop import EpochResult, Progress
-    from nettool.workflows.train import Outcome, Prepared
+    from nettool.training.history import EpochResult
+    from nettool.training.loop import Progress
+    from nettool.workflows.prepare import Prepared
+    from nettool.workflows.train import Outcome
 
 
 class SummaryWatcher(Watcher):
@@ -39,8 +42,17 @@ class SummaryWatcher(Watcher):
             f"{prepared.device}, {prepared.threads} thread{'s' if prepared.threads > 1 else ''}",
         )
 
+    def resumed(self, history: Iterable[EpochResult]) -> None:
+        """The chart begins where the run began."""
+        for result in history:
+            self.keep(result)
+
     def epoch(self, result: EpochResult) -> None:
         """Keep the losses for the chart."""
+        self.keep(result)
+
+    def keep(self, result: EpochResult) -> None:
+        """Of this epoch."""
         self.train_losses.append(result.train_loss)
         self.validation_losses.append(result.validation_loss)
 

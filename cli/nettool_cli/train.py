@@ -7,13 +7,18 @@ from typing import Annotated, Literal
 
 import typer
 
+from nettool.errors import UsageError
 from nettool_cli import console
-from nettool_cli.arguments import ConfigArgument, OverridesArgument
+from nettool_cli.arguments import OptionalConfigArgument, OverridesArgument
 
 
 def train(
-    config: ConfigArgument,
+    config: OptionalConfigArgument = None,
     overrides: OverridesArgument = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(metavar="RUN", help="Go on with this run, or with the newest (last), instead of a new one."),
+    ] = None,
     run_dir: Annotated[
         Path | None, typer.Option(help="The run's directory, instead of the next free one under runs/.")
     ] = None,
@@ -30,27 +35,36 @@ def train(
 ) -> None:
     """Train the network that a config describes, and print the run directory.
 
-    Example: nettool train configs/digits.yaml optimizer.lr=0.01
+    Examples: nettool train configs/digits.yaml optimizer.lr=0.01; nettool train --resume last epochs=200
     """
     from nettool.config.load import load
 
     flags = {"runtime.device": device, "seed": seed, "epochs": epochs}
     given = [f"{key}={value}" for key, value in flags.items() if value is not None]
-    loaded = load(config, [*(overrides or ()), *given])
-    if dry_run:
+    changes = [*(overrides or ()), *given]
+    if resume is not None:
+        changes = _changes_of_run(config, changes, run_dir, dry_run)
+    elif config is None:
+        raise UsageError("name a config to train: nettool train CONFIG. `nettool init` lists examples.")
+    elif dry_run:
         from nettool.workflows.check import check_config
         from nettool_cli.check import print_network
 
-        print_network(check_config(loaded, all_rows=True))
+        print_network(check_config(load(config, changes), all_rows=True))
         return
+    else:
+        loaded = load(config, changes)
 
     from nettool.workflows import train as workflow
+    from nettool.workflows.prepare import prepare_training
     from nettool_cli.progress import LiveWatcher, choose_watcher
 
-    prepared = workflow.prepare_training(loaded)
     watcher = choose_watcher(quiet)
     try:
-        outcome = workflow.train(prepared, watcher, run_dir)
+        if resume is not None:
+            outcome = workflow.resume(None if resume == "last" else Path(resume), changes, watcher)
+        else:
+            outcome = workflow.train(prepare_training(loaded), watcher, run_dir)
     finally:
         if isinstance(watcher, LiveWatcher):
             watcher.close()
@@ -60,3 +74,14 @@ def train(
         typer.echo(outcome.run.path)
     if outcome.error is not None:
         raise outcome.error
+
+
+def _changes_of_run(config: Path | None, changes: list[str], run_dir: Path | None, dry_run: bool) -> list[str]:
+    """The overrides of a run that goes on: it has its own config, so the first argument is an override too."""
+    if run_dir is not None or dry_run:
+        raise UsageError("--resume goes on in the run's own directory: leave --run-dir and --dry-run out.")
+    if config is None:
+        return changes
+    if "=" not in str(config):
+        raise UsageError(f"a run goes on with its own config: leave {config} out. Changes: --resume RUN epochs=200")
+    return [str(config), *changes]

@@ -9,17 +9,18 @@ from pydantic import AfterValidator, Field
 
 from nettool.config.spec import Spec
 
-_INTERVAL = re.compile(r"(\d+(?:\.\d+)?)\s*(s|sec|seconds?|epochs?)")
+_INTERVAL = re.compile(r"(\d+(?:\.\d+)?)\s*(s|sec|seconds?|epochs?|steps?)")
+_UNITS: dict[str, Literal["seconds", "epochs", "steps"]] = {"epoch": "epochs", "step": "steps"}
 
 
-def parse_interval(text: str) -> tuple[float, Literal["seconds", "epochs"]]:
-    """Read "30 seconds", "30s", "5 epochs" as a number and its unit; raise ValueError otherwise."""
+def parse_interval(text: str) -> tuple[float, Literal["seconds", "epochs", "steps"]]:
+    """Read "30 seconds", "30s", "5 epochs", "500 steps" as a number and its unit; raise ValueError otherwise."""
     match = _INTERVAL.fullmatch(text.strip())
     if not match or float(match[1]) <= 0:
-        raise ValueError("write a number of seconds or epochs: `30 seconds`, `5 epochs`")
-    unit: Literal["seconds", "epochs"] = "epochs" if match[2].startswith("e") else "seconds"
-    if unit == "epochs" and not float(match[1]).is_integer():
-        raise ValueError("write a whole number of epochs, or seconds")
+        raise ValueError("write a number of seconds, epochs or steps: `30 seconds`, `5 epochs`, `500 steps`")
+    unit = _UNITS.get(match[2].rstrip("s"), "seconds")
+    if unit != "seconds" and not float(match[1]).is_integer():
+        raise ValueError(f"write a whole number of {unit}, or seconds")
     return float(match[1]), unit
 
 
@@ -43,4 +44,4 @@ class Checkpoint(Spec):
     main: ClassVar[str | None] = "every"
 
     every: Annotated[str, AfterValidator(_checked_interval)] = "30 seconds"
-    """`30 seconds` or `5 epochs`. The end of training and a signal save in any case."""
+    """`30 seconds`, `5 epochs` or `500 steps`. The end of training and a signal save in any case."""

@@ -18,19 +18,21 @@ def check_memory(num_bytes: int, what: str, cure: str) -> None:
 
     what: the file and what is to be read from it, as the message calls it. cure: what the user can do.
     """
-    free = _free_bytes()
+    free = free_bytes()
     if num_bytes > free:
         raise DataError(
-            f"{what}: needs {_gigabytes(num_bytes)} of memory, but {_gigabytes(free)} are free. Cure: {cure}."
+            f"{what}: needs {gigabytes(num_bytes)} of memory, but {gigabytes(free)} are free. Cure: {cure}."
         )
 
 
-def _gigabytes(num_bytes: int) -> str:
+def gigabytes(num_bytes: int) -> str:
+    """`12.3 GB`, as messages say it."""
     count = num_bytes / 1e9
     return f"{count:,.1f} GB" if count >= 1 else f"{count:.2g} GB"
 
 
-def _free_bytes() -> int:
+def free_bytes() -> int:
+    """Memory that this process can still be given."""
     return max(0, min([_machine_bytes(), *_group_bytes()]))
 
 

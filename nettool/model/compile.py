@@ -105,6 +105,12 @@ class _Builder:
         self.generator = generator
 
     def build(self, plan: LayerPlan) -> nn.Module:
+        """The layer's module, which knows by what name the user calls it."""
+        module = self.bare(plan)
+        module.layer_name = plan.name  # type: ignore[assignment]
+        return module
+
+    def bare(self, plan: LayerPlan) -> nn.Module:
         spec = plan.spec
         match spec:
             case Dense() | Conv1d() | Conv2d():

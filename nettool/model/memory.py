@@ -15,9 +15,13 @@ MOST_NUMBERS = 2**24
 def training_bytes(plan: NetworkPlan, optimizer: OptimizerSpec, batch_size: int, num_examples: int) -> int:
     """Memory that training takes, about: weights, gradients, optimizer state, a batch, the resident examples."""
     copies = 3 + _optimizer_slots(optimizer)  # weights, best weights, gradients
-    stored = plan.input.size + sum(layer.num_stored for layer in plan.layers)
     resident = num_examples * _example_bytes(plan.signature)
-    return 4 * (plan.num_parameters * copies + 2 * batch_size * stored) + resident
+    return 4 * plan.num_parameters * copies + batch_size * bytes_of_example(plan) + resident
+
+
+def bytes_of_example(plan: NetworkPlan) -> int:
+    """Memory that each example of a batch takes, about: what forward leaves behind, and its gradients."""
+    return 8 * (plan.input.size + sum(layer.num_stored for layer in plan.layers))
 
 
 def evaluation_chunk(plan: NetworkPlan) -> int:

@@ -1,43 +1,146 @@
-"""Named tensors and JSON, to and from one safetensors file."""
+"""Named tensors and JSON, to and from one safetensors file with a checksum over every byte of it.
+
+The file is what any safetensors library reads. It is written here, since the library would first build the whole file
+in memory, with Python held still meanwhile; a checkpoint is written beside training, tensor after tensor.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import safetensors
-import safetensors.torch
+import torch
 from torch import Tensor
 
-from nettool.errors import RunError
+from nettool.errors import DamagedError, RunError
+from nettool.limits import MAX_HEADER_BYTES, MAX_HEADER_LISTS
 from nettool.runs import durable
 from nettool.runs.directory import FORMAT_VERSION
 
+CHUNK = 1 << 20
+_DTYPES = {
+    torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64",
+    torch.int32: "I32", torch.int16: "I16", torch.int8: "I8", torch.uint8: "U8", torch.bool: "BOOL",
+}  # fmt: skip
+_NO_DIGEST = "0" * 64
+"""Stands in the place of the checksum while it is computed: the first in the file, whatever the facts say."""
 
-def save(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
-    """Write the tensors, and the facts as JSON in the file's metadata. Raises ResourceError."""
+
+def save(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], previous: Path | None = None) -> None:
+    """Write the tensors, and the facts as JSON in the file's metadata. Raises ResourceError.
+
+    tensors: on the cpu, and nobody's to change meanwhile. previous: a name that the file before keeps.
+    """
     text = json.dumps({"format_version": FORMAT_VERSION, **facts}, ensure_ascii=False, sort_keys=True)
-    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    durable.write_file(path, safetensors.torch.save(contiguous, {"nettool": text}))
+    # The widest numbers first, so that each tensor begins at a multiple of its width.
+    names = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
+    views = [tensors[name].contiguous().reshape(-1).view(torch.uint8).numpy().data for name in names]
+    table: dict[str, Any] = {"__metadata__": {"sha256": _NO_DIGEST, "nettool": text}}
+    end = 0
+    for name, view in zip(names, views, strict=True):
+        begin, end = end, end + len(view)
+        tensor = tensors[name]
+        table[name] = {"dtype": _DTYPES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [begin, end]}
+    header = json.dumps(table, ensure_ascii=False).encode()
+    header += b" " * (-len(header) % 8)
+    _check_size(header, path)
+    start = len(header).to_bytes(8, "little") + header
+    digest = hashlib.sha256(start)
+    for view in views:
+        digest.update(view)
+    start = start.replace(_NO_DIGEST.encode(), digest.hexdigest().encode(), 1)
+    durable.write_file(path, [start, *views], previous)
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read what `save` wrote. Raises RunError for anything else; nothing in the file is ever executed."""
+    """Read what `save` wrote; nothing in the file is ever executed.
+
+    Raises RunError where there is no such file or a newer nettool wrote it, DamagedError for anything else.
+    """
     try:
+        facts = read_facts(path)
+        if facts["format_version"] > 1:  # format 1 had no checksum
+            _verify(path)
         with safetensors.safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
     except FileNotFoundError:
         raise RunError(f"{path}: no such file.") from None
     except (safetensors.SafetensorError, OSError) as error:
-        raise RunError(f"{path} is no intact safetensors file ({error}).") from None
-    try:
-        facts = json.loads(metadata["nettool"])
-        version = int(facts["format_version"])
-    except (KeyError, ValueError, TypeError):
-        raise RunError(f"{path} was not written by nettool: its metadata is missing or damaged.") from None
-    if version > FORMAT_VERSION:
-        written_by = facts.get("nettool", "a newer version")
-        raise RunError(f"{path} was written by nettool {written_by} (format {version}); upgrade nettool to read it.")
+        raise DamagedError(f"{path} is no intact safetensors file ({error}).") from None
     return tensors, facts
+
+
+def restore_previous(previous: Path, last: Path) -> None:
+    """Put the checkpoint before the last one in its place, where the last one is damaged or gone.
+
+    Else the next save would keep the damaged one as the previous, and for an instant no whole one would be there.
+    """
+    durable.rename(previous, last)
+
+
+def read_facts(path: Path) -> dict[str, Any]:
+    """The facts alone, without the tensors and without a look at the checksum. Raises as `load` does, and OSError."""
+    with path.open("rb") as file:
+        header = _read_header(file, path)
+    try:
+        facts = _parse(json.loads(header)["__metadata__"]["nettool"].encode())
+        version = int(facts["format_version"])
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError):
+        raise DamagedError(f"{path} was not written by nettool: its metadata is missing or damaged.") from None
+    if version > FORMAT_VERSION:
+        written_by = str(facts.get("nettool", "a newer version"))[:100]
+        raise RunError(f"{path} was written by nettool {written_by} (format {version}); upgrade nettool to read it.")
+    return facts
+
+
+def _parse(text: bytes) -> dict[str, Any]:
+    """JSON with few lists and mappings, which take a hundred times the memory of what they look like."""
+    if text.count(b"[") + text.count(b"{") > MAX_HEADER_LISTS:
+        raise ValueError("too many lists")
+    facts = json.loads(text)
+    if not isinstance(facts, dict):
+        raise TypeError("no mapping")
+    return facts
+
+
+def _read_header(file: IO[bytes], path: Path) -> bytes:
+    """The JSON in front of the tensors."""
+    length = int.from_bytes(file.read(8), "little")
+    if length > MAX_HEADER_BYTES:
+        raise DamagedError(f"{path} is no intact safetensors file (its header would be {length:,} bytes long).")
+    header = file.read(length)
+    if len(header) < length or not header.startswith(b"{"):
+        raise DamagedError(f"{path} is no intact safetensors file (it ends in its header, or has none).")
+    if header.count(b"[") + header.count(b"{") > 2 * MAX_HEADER_LISTS:
+        raise DamagedError(f"{path} is no intact safetensors file (its header holds too much).")
+    return header
+
+
+def _check_size(header: bytes, path: Path) -> None:
+    if len(header) > MAX_HEADER_BYTES:
+        raise RunError(
+            f"{path}: the fitted encoders take {len(header):,} bytes, more than the {MAX_HEADER_BYTES:,} that a "
+            "checkpoint holds. Is there a column of names or numbers of which each row has its own? Set it to ignore."
+        )
+
+
+def _verify(path: Path) -> None:
+    """Raise DamagedError unless the checksum in the file is that of the file."""
+    with path.open("rb") as file:
+        header = _read_header(file, path)
+        found = str(json.loads(header)["__metadata__"].get("sha256", ""))
+        blank = header.replace(found.encode(), _NO_DIGEST.encode(), 1)
+        digest = hashlib.sha256(len(header).to_bytes(8, "little") + blank)
+        for chunk in _chunks(file):
+            digest.update(chunk)
+    if digest.hexdigest() != found:
+        raise DamagedError(f"{path} is damaged: its checksum does not match its content.")
+
+
+def _chunks(file: IO[bytes]) -> Iterator[bytes]:
+    while chunk := file.read(CHUNK):
+        yield chunk

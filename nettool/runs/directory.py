@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from nettool.errors import BusyError, RunError
@@ -14,8 +17,8 @@ from nettool.runs import durable
 ROOT = Path("runs")
 """Where runs go and are looked for: a folder of the current folder."""
 
-FORMAT_VERSION = 1
-"""Of every file in a run directory. A newer nettool reads older ones."""
+FORMAT_VERSION = 2
+"""Of every file in a run directory. A newer nettool reads older ones, but goes on with runs of its own format only."""
 
 _NUMBERED = re.compile(r"(.+)-(\d{4,})")
 
@@ -52,6 +55,11 @@ class RunDirectory:
         return self.path / "last.safetensors"
 
     @property
+    def previous(self) -> Path:
+        """The state saved before that, in case the last one is damaged."""
+        return self.path / "previous.safetensors"
+
+    @property
     def log(self) -> Path:
         """What the terminal said."""
         return self.path / "log.txt"
@@ -82,16 +90,39 @@ def claim_exactly(path: Path) -> RunDirectory:
     return RunDirectory(path)
 
 
+@contextmanager
+def locked(run: RunDirectory) -> Iterator[None]:
+    """Keep every other process from training in this directory. Raises BusyError, which names the one that does."""
+    path = run.path / ".lock"
+    now = datetime.now(UTC).isoformat(sep=" ", timespec="seconds")
+    descriptor = durable.lock(path, f"process {os.getpid()} on {os.uname().nodename}, since {now}\n")
+    if descriptor is None:
+        raise BusyError(f"{run.path} is in use by {_holder(path)}. Wait for it to end, or stop it.")
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _holder(path: Path) -> str:
+    """What the process that holds the lock wrote into it, as far as it got."""
+    try:
+        written = path.read_text(encoding="utf-8", errors="replace")[:300]
+    except OSError:
+        written = ""
+    return "".join(filter(str.isprintable, written)) or "another process"
+
+
 def all_runs(root: Path = ROOT) -> Iterator[RunDirectory]:
     """Every run directory under root, by name."""
     if root.is_dir():
         for entry in sorted(root.iterdir()):
-            if (entry / "run.json").is_file():
+            if is_run(entry):
                 yield RunDirectory(entry)
 
 
 def is_run(path: Path) -> bool:
-    """Whether this folder is a run's."""
+    """Whether this folder is a run's: from the moment that it holds a config, a run can be gone on with."""
     return (path / "config.yaml").is_file()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from nettool.errors import RunError
@@ -16,15 +16,20 @@ from nettool.runs.directory import FORMAT_VERSION, RunDirectory
 class Journal:
     """metrics.csv, a row an epoch. Rows reach the disk for certain at `sync`."""
 
-    def __init__(self, run: RunDirectory, columns: Sequence[str]) -> None:
+    def __init__(self, run: RunDirectory, columns: Sequence[str], rows: Iterable[Mapping[str, object]] = ()) -> None:
+        """Begin with these rows, whatever stood there."""
         self.columns = tuple(columns)
+        lines = [_csv_line(self.columns), *map(self._line, rows)]
+        durable.write_file(run.metrics, "".join(lines).encode())
         self._file = durable.Appender(run.metrics)
-        self._file.append(_csv_line(self.columns))
 
     def append(self, row: Mapping[str, object]) -> None:
         """Add a row; what is None stays empty. Floats are written so that reading gives the same bits."""
+        self._file.append(self._line(row))
+
+    def _line(self, row: Mapping[str, object]) -> str:
         values = [row[column] for column in self.columns]
-        self._file.append(_csv_line(["" if value is None else value for value in values]))
+        return _csv_line(["" if value is None else value for value in values])
 
     def sync(self) -> None:
         """Make the rows durable."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -49,18 +49,29 @@ class Evaluator:
 
     def measure(self, network: nn.Module, dataset: Dataset) -> Measured:
         """The same, with the predictions that the metrics were made of."""
+        steps = self.measure_in_steps(network, dataset)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as done:
+                measured: Measured = done.value
+                return measured
+
+    def measure_in_steps(self, network: nn.Module, dataset: Dataset) -> Generator[None, None, Measured]:
+        """Yields after each chunk of examples, for whoever wants to leave; returns what `measure` does."""
         loss_sum, weight_sum, counts = 0.0, 0.0, TokenCounts()
         kept: list[Tensor] = []
-        with evaluating(network):
-            for batch in dataset.chunks(self.chunk):
+        for batch in dataset.chunks(self.chunk):
+            with evaluating(network):  # ends before the yield: who leaves there finds everything as it was
                 logits = network(batch.features)
                 summed, weight = self.loss.sum_and_weight(logits, batch.target, batch.weights)
-                loss_sum += float(summed)
-                weight_sum += float(weight)
                 if isinstance(self.target, NextTarget):
                     counts.add(logits, batch.target)
                 else:
                     kept.append(logits)
+            loss_sum += float(summed)
+            weight_sum += float(weight)
+            yield
         loss = loss_sum / weight_sum if weight_sum else float("nan")
         if isinstance(self.target, NextTarget):
             return Measured(loss, counts.metrics(self.metric_names), None, None)

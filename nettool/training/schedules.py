@@ -16,7 +16,7 @@ the updates an epoch has, rounded down. Conventions, all those of torch.optim.lr
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import assert_never
 
 from nettool.config.optimization import (
@@ -50,15 +50,6 @@ class Schedule:
     def epoch_ended(self, loss: float) -> None:
         """Take the loss that the epoch ended with. Only `plateau` cares."""
 
-    def state(self) -> dict[str, float | int]:
-        """What a schedule remembers: nothing, but for `plateau`."""
-        return {}
-
-    def load_state(self, state: Mapping[str, float | int]) -> None:
-        """Take up where `state` left off. Raises ValueError when it is another schedule's state."""
-        if state:
-            raise ValueError(f"this schedule remembers nothing, but was given {sorted(state)}")
-
 
 class PlateauSchedule(Schedule):
     """The rate falls once the loss has not improved for more than `patience` epochs."""
@@ -84,19 +75,6 @@ class PlateauSchedule(Schedule):
         if self._bad_epochs > self._spec.patience:
             self._scale = max(self._scale * self._spec.factor, self._spec.minimum)
             self._bad_epochs = 0
-
-    def state(self) -> dict[str, float | int]:
-        """The scale reached, the best loss (left out until there is one) and the epochs since."""
-        best = {} if math.isinf(self._best) else {"best": self._best}
-        return {"scale": self._scale, "bad_epochs": self._bad_epochs, **best}
-
-    def load_state(self, state: Mapping[str, float | int]) -> None:
-        """Take up where `state` left off. Raises ValueError when it is another schedule's state."""
-        if not {"scale", "bad_epochs"} <= state.keys() <= {"scale", "bad_epochs", "best"}:
-            raise ValueError(f"not the state of a plateau schedule: {sorted(state)}")
-        self._scale = float(state["scale"])
-        self._bad_epochs = int(state["bad_epochs"])
-        self._best = float(state.get("best", math.inf))
 
 
 def build_schedule(spec: ScheduleSpec, base_lr: float, steps_per_epoch: int, epochs: int) -> Schedule:

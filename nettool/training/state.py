@@ -1,4 +1,8 @@
-"""All that is needed to go on: weights, optimizer, schedule, generators, position, best, patience."""
+"""All that is needed to go on: weights, optimizer, generators, position, best, and what every epoch measured.
+
+Early stopping and the schedule remember nothing that the history does not tell: they are brought back by showing them
+its epochs again, so that a run with more patience goes on as if it had always had it.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ import torch
 from torch import Tensor
 
 from nettool.model.compile import Network
+from nettool.training.history import EpochResult, History
 from nettool.training.optimizers import Optimizer
 from nettool.training.schedules import Schedule
 from nettool.training.stopping import EarlyStopper
@@ -29,17 +34,19 @@ class Best:
 class TrainingState:
     """Changes as training goes on, and is consistent whenever `fit` yields.
 
-    epoch: epochs completed. step: updates made. update: updates made in the epoch under way; loss_sum and weight_sum
-    are the epoch's so far. stopped: why training ended before its last epoch.
+    epoch: epochs completed. step: updates made. update: updates made in the epoch under way; loss_sum, weight_sum and
+    epoch_seconds are the epoch's so far. stopped: why training ended before its last epoch.
     """
 
     network: Network
     optimizer: Optimizer
     schedule: Schedule
     stopper: EarlyStopper | None
+    history: History
     epoch: int = 0
     step: int = 0
     update: int = 0
+    epoch_seconds: float = 0.0
     best: Best | None = None
     stopped: str = ""
     loss_sum: Tensor = field(init=False)
@@ -61,31 +68,33 @@ class TrainingState:
         self.best = Best(self.epoch, value, self.weights(), loss, metrics)
 
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Everything as named tensors and JSON values, ready for a checkpoint."""
-        tensors = {f"network.{name}": tensor for name, tensor in self.weights().items()}
-        tensors |= {f"optimizer.{name}": tensor.clone() for name, tensor in self.optimizer.state().items()}
-        tensors |= {
+        """Everything as named tensors and JSON values: copies on the cpu, which training does not change any more."""
+        tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
+        tensors |= {f"optimizer.{name}": tensor for name, tensor in self.optimizer.state().items()}
+        tensors |= {"loss_sum": self.loss_sum, "weight_sum": self.weight_sum}
+        copies = {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}
+        copies |= {
+            "history": self.history.to_tensor(),
             "dropout_generator": self.network.dropout_generator.get_state(),
             "global_generator": torch.get_rng_state(),  # layers added from Python may draw from it
-            "loss_sum": self.loss_sum.clone(),
-            "weight_sum": self.weight_sum.clone(),
         }
-        position = {"epoch": self.epoch, "step": self.step, "update": self.update, "stopped": self.stopped}
-        facts: dict[str, Any] = {"position": position, "schedule": self.schedule.state(), "best": None}
-        if self.stopper is not None:
-            facts["stopper"] = self.stopper.state()
+        position = {"epoch": self.epoch, "step": self.step, "update": self.update, "epoch_seconds": self.epoch_seconds}
+        facts: dict[str, Any] = {"position": position, "best": None}
         if self.best is not None:
-            tensors |= {f"best.{name}": tensor for name, tensor in self.best.weights.items()}
+            copies |= {f"best.{name}": tensor.cpu() for name, tensor in self.best.weights.items()}  # never changed
             facts["best"] = {
                 "epoch": self.best.epoch,
                 "value": self.best.value,
                 "loss": self.best.loss,
                 "metrics": self.best.metrics,
             }
-        return tensors, facts
+        return copies, facts
 
     def restore(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
-        """Take over what `to_tensors` gave, so that training goes on as if it had never stopped."""
+        """Take over what `to_tensors` gave, so that training goes on as if it had never stopped.
+
+        Raises KeyError, TypeError, ValueError or RuntimeError where it was another network's, or another optimizer's.
+        """
 
         def part(prefix: str) -> dict[str, Tensor]:
             return {name.removeprefix(prefix): tensors[name] for name in tensors if name.startswith(prefix)}
@@ -96,10 +105,19 @@ class TrainingState:
         torch.set_rng_state(tensors["global_generator"])
         self.loss_sum.copy_(tensors["loss_sum"])
         self.weight_sum.copy_(tensors["weight_sum"])
-        self.epoch, self.step = facts["position"]["epoch"], facts["position"]["step"]
-        self.update, self.stopped = facts["position"]["update"], facts["position"]["stopped"]
-        self.schedule.load_state(facts["schedule"])
-        if self.stopper is not None:
-            self.stopper.load_state(facts["stopper"])
+        self.history.load_tensor(tensors["history"])
+        position = facts["position"]
+        self.epoch, self.step, self.update = (int(position[name]) for name in ("epoch", "step", "update"))
+        self.epoch_seconds = float(position["epoch_seconds"])
         if facts["best"] is not None:
-            self.best = Best(weights=part("best."), **facts["best"])
+            weights = {name: tensor.to(self.loss_sum.device) for name, tensor in part("best.").items()}
+            self.best = Best(weights=weights, **facts["best"])
+        for result in self.history:
+            self.stopped = self.judge(result)
+
+    def judge(self, result: EpochResult) -> str:
+        """Show an epoch to schedule and early stopping. Returns why training is to stop, or nothing."""
+        self.schedule.epoch_ended(result.judged_loss)
+        if self.stopper is None or not self.stopper.update(result.measured(self.stopper.monitor)):
+            return ""
+        return f"{self.stopper.monitor} has not improved for {self.stopper.patience} epochs"

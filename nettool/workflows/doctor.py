@@ -11,8 +11,9 @@ import torch
 
 from nettool.config.load import load
 from nettool.workflows import machine
+from nettool.workflows.prepare import prepare_training
 from nettool.workflows.templates import templates_folder
-from nettool.workflows.train import prepare_training, train
+from nettool.workflows.train import train
 from nettool.workflows.watch import Watcher
 
 PROOF = ("circles", "accuracy", 0.95)

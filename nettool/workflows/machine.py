@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -69,6 +70,26 @@ def versions() -> dict[str, str]:
     """Of everything whose release may change a number."""
     packages = {name: version(name) for name in ("nettool", "torch", "numpy", "pyarrow")}
     return {**packages, "torch": torch.__version__, "python": platform.python_version()}
+
+
+def describe(device: torch.device, threads: int) -> dict[str, Any]:
+    """What the bits of a run depend on, beside its config and data."""
+    return {"versions": versions(), "device": str(device), "cpu": cpu_name(), "threads": threads}
+
+
+def differences(record: Mapping[str, Any], device: torch.device, threads: int) -> tuple[str, ...]:
+    """What was otherwise where a record was written: `torch 2.12.0 (here 2.13.0)`; nothing for what it does not say."""
+    here = describe(device, threads)
+    then = {**here, **record, "versions": record.get("versions", {})}
+    found = [
+        f"{name} {then['versions'][name]} (here {value})"
+        for name, value in here["versions"].items()
+        if then["versions"].get(name, value) != value
+    ]
+    found += [f"{name} {then[name]} (here {here[name]})" for name in ("device", "cpu") if then[name] != here[name]]
+    if then["threads"] != threads:
+        found.append(f"{then['threads']} threads (here {threads})")
+    return tuple(found)
 
 
 def cpu_name() -> str:

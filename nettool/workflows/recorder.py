@@ -7,108 +7,208 @@ import time
 import traceback
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import cached_property
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
 
 from nettool.config.runtime import parse_interval
 from nettool.config.write import to_yaml
-from nettool.errors import ResourceError
+from nettool.errors import NettoolError, RunError
 from nettool.runs import checkpoint, durable, journal
+from nettool.runs.background import BackgroundWriter
 from nettool.runs.directory import FORMAT_VERSION, RunDirectory
-from nettool.training.loop import EpochResult, Progress
-from nettool.training.state import TrainingState
+from nettool.training.divergence import check_weights
+from nettool.training.history import EpochResult
+from nettool.training.loop import Progress
+from nettool.training.state import Best, TrainingState
 from nettool.workflows import machine
 from nettool.workflows.trained import facts_of
 from nettool.workflows.watch import describe_epoch, finite
 
 if TYPE_CHECKING:
-    from nettool.workflows.train import Prepared
+    from nettool.workflows.prepare import Prepared
+    from nettool.workflows.resume import Saved
 
 
 class Recorder:
-    """Writes one run directory."""
+    """Writes one run directory, which this process holds the lock of.
 
-    def __init__(self, run: RunDirectory, prepared: Prepared) -> None:
+    Used as a context, so that its thread ends with it. saved: where the run stands, for one that goes on.
+    """
+
+    def __init__(self, run: RunDirectory, prepared: Prepared, saved: Saved | None) -> None:
         self.run = run
         self.prepared = prepared
         self.experiment = prepared.loaded.experiment
-        self._started = time.monotonic()
+        self._started = time.monotonic() - (saved.elapsed if saved else 0.0)
         self._interval, self._unit = parse_interval(self.experiment.checkpoint.every)
-        self._saved = self._started
-        self._best_epoch = -1  # of the weights on disk
-        self._record = self._first_record()
-        header = f"# nettool {self._record['versions']['nettool']}, format_version {FORMAT_VERSION}\n"
-        durable.write_file(run.config, (header + to_yaml(self.experiment)).encode())
-        journal.write_record(run, self._record)
+        self._saved_at = time.monotonic()
+        self._saved_position = (-1, -1)
+        self._best_epoch = -1  # of the weights on disk,
+        self._best_has_config = True  # which stand beside this very config there
+        if saved:
+            self._clean_up()
+        self._record = self._first_record(saved)
+        if saved:  # first: a run that has more to do than its config said is no longer complete
+            journal.write_record(run, self._record)
+            self._write_config()
+        else:  # first: with its config a run can be gone on with
+            self._write_config()
+            journal.write_record(run, self._record)
         self._log = durable.Appender(run.log)
-        self._journal = journal.Journal(run, _columns(self.experiment.metric_names))
+        self._writer = BackgroundWriter()
+        self._journal: journal.Journal | None = None
 
-    def _first_record(self) -> dict[str, Any]:
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._writer.close()
+
+    def _clean_up(self) -> None:
+        """Remove what a killed process was writing, and see which weights are on disk."""
+        for path in self.run.path.glob(".*.tmp"):
+            durable.remove(path)
+        with contextlib.suppress(RunError):
+            _, facts = checkpoint.load(self.run.best)
+            self._best_epoch = int(facts["epoch"])
+            self._best_has_config = facts["config"] == self._facts["config"]
+
+    def _write_config(self) -> None:
+        header = f"# nettool {self._record['versions']['nettool']}, format_version {FORMAT_VERSION}\n"
+        content = (header + to_yaml(self.experiment)).encode()
+        if not self.run.config.exists() or self.run.config.read_bytes() != content:
+            durable.write_file(self.run.config, content)
+
+    def _first_record(self, saved: Saved | None) -> dict[str, Any]:
         prepared = self.prepared
-        return {
+        here = machine.describe(prepared.device, prepared.threads)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        overrides = list(prepared.loaded.overrides)
+        record = {
             "status": "running",
             "name": self.experiment.name,
-            "overrides": list(prepared.loaded.overrides),
+            "overrides": overrides,
             "seed": self.experiment.seed,
-            "versions": machine.versions(),
-            "device": str(prepared.device),
-            "cpu": machine.cpu_name(),
-            "threads": prepared.threads,
+            **here,
             "engine": "autograd",
             "git_commit": machine.git_commit(),
             "data": prepared.data.fingerprint,
-            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            "started": now,
         }
+        if saved is None or not saved.record:
+            return record
+        position = saved.facts["state"]["position"] if saved.facts else {"epoch": 0, "step": 0}
+        stay = {"at": now, "epoch": position["epoch"], "step": position["step"], "overrides": overrides, **here}
+        return {**saved.record, "status": "running", "resumed": [*saved.record.get("resumed", []), stay]}
+
+    def begin(self, state: TrainingState) -> None:
+        """Bring the journal to where the state stands: rows of epochs that will be done again are dropped."""
+        names = self.experiment.metric_names
+        rows = (_row(result, names) for result in state.history)
+        self._journal = journal.Journal(self.run, _columns(names), rows)
+        if state.step:
+            self.log(f"resumed in epoch {state.epoch + 1} at step {state.step}")
 
     def log(self, line: str) -> None:
         """Add a line to log.txt."""
         self._log.append(line + "\n")
 
     def event(self, event: Progress | EpochResult, state: TrainingState) -> None:
-        """Journal an epoch; save when a checkpoint is due."""
+        """Journal an epoch; save when a checkpoint is due. Raises the error of a save that has failed meanwhile."""
+        self._writer.check()
         if isinstance(event, EpochResult):
+            assert self._journal is not None
             self._journal.append(_row(event, self.experiment.metric_names))
             self.log(describe_epoch(event, self.experiment.epochs))
-        if self._is_due(event):
+        if self._is_due(event, state):
             self.save(state)
 
-    def _is_due(self, event: Progress | EpochResult) -> bool:
+    def _is_due(self, event: Progress | EpochResult, state: TrainingState) -> bool:
+        if self._unit == "steps":
+            return state.step % int(self._interval) == 0 and state.step != self._saved_position[1]
         if self._unit == "epochs":
-            return isinstance(event, EpochResult) and event.epoch % max(int(self._interval), 1) == 0
-        return time.monotonic() - self._saved >= self._interval
+            return isinstance(event, EpochResult) and event.epoch % int(self._interval) == 0
+        return time.monotonic() - self._saved_at >= self._interval and not self._writer.is_busy
 
     def save(self, state: TrainingState) -> None:
-        """Make the state, the best weights and the journal durable."""
-        self._journal.sync()  # first: rows that no checkpoint knows can be cut off, but not brought back
-        tensors, facts = state.to_tensors()
-        checkpoint.save(self.run.last, tensors, {**self._facts(), "state": facts})
-        self.save_best(state)
-        self._saved = time.monotonic()
+        """Copy the state, and make it, the best weights and the journal durable meanwhile training goes on.
+
+        Raises DivergedError, and saves nothing, where the weights are not finite.
+        """
+        if (state.epoch, state.step) == self._saved_position:
+            return
+        check_weights(state)
+        tensors, position = state.to_tensors()
+        facts = {**self._facts, "elapsed": self._elapsed(), "state": position}
+        best = self._new_best(state)
+        self._writer.start(lambda: self._write(tensors, facts, best))
+        self._saved_at = time.monotonic()
+        self._saved_position = (state.epoch, state.step)
+
+    def _write(self, tensors: dict[str, Tensor], facts: dict[str, Any], best: Best | None) -> None:
+        """In this order: what the newest checkpoint knows, `best.safetensors` never knows better."""
+        assert self._journal is not None
+        self._journal.sync()
+        checkpoint.save(self.run.last, tensors, facts, self.run.previous)
+        if best is not None:
+            self._write_best(best)
+
+    def _new_best(self, state: TrainingState) -> Best | None:
+        """The best weights if they are others than those on disk; not before a state gone back to has caught up."""
+        best = state.best
+        if best is None or state.epoch < self._best_epoch:
+            return None
+        if best.epoch == self._best_epoch and self._best_has_config:
+            return None
+        self._best_epoch, self._best_has_config = best.epoch, True
+        return best
+
+    def _write_best(self, best: Best) -> None:
+        tensors = {name: tensor.cpu() for name, tensor in best.weights.items()}
+        checkpoint.save(self.run.best, tensors, {**self._facts, "epoch": best.epoch})
 
     def save_best(self, state: TrainingState) -> None:
-        """Make the best weights durable."""
-        if state.best is not None and state.best.epoch != self._best_epoch:
-            checkpoint.save(self.run.best, state.best.weights, {**self._facts(), "epoch": state.best.epoch})
-            self._best_epoch = state.best.epoch
+        """Make the best weights durable, and leave the last checkpoint as it is."""
+        self.wait()
+        best = self._new_best(state)
+        if best is not None:
+            self._write_best(best)
 
+    def wait(self) -> None:
+        """Wait until all is saved. Raises ResourceError where it could not be."""
+        self._writer.wait()
+
+    @cached_property
     def _facts(self) -> dict[str, Any]:
         prepared = self.prepared
         data = prepared.data
         facts = facts_of(
             self.experiment, data.encoders, prepared.baseline, prepared.threads, prepared.device, data.fingerprint
         )
-        return {"nettool": self._record["versions"]["nettool"], **facts}
+        return {"nettool": machine.versions()["nettool"], **facts}
+
+    def _elapsed(self) -> float:
+        return round(time.monotonic() - self._started, 3)
 
     def end_badly(self, failure: Exception, state: TrainingState | None) -> None:
         """Write down, as far as the disk still lets us, an error that nobody foresaw."""
-        with contextlib.suppress(ResourceError):
+        with contextlib.suppress(NettoolError):
+            self.wait()
+        with contextlib.suppress(NettoolError):
             self._write_end("failed", f"{type(failure).__name__}: {failure}", state, {})
-        with contextlib.suppress(ResourceError):
+        with contextlib.suppress(NettoolError):
             self.log("".join(traceback.format_exception(failure)))
 
     def end(self, status: str, why: str, state: TrainingState | None, baseline: dict[str, float]) -> dict[str, Any]:
         """Write the last record, close every file and return the record."""
         self.log(f"{status}: {why}" if why else status)
-        self._journal.close()
+        if self._journal is not None:
+            self._journal.close()
         self._log.close()
         return self._write_end(status, why, state, baseline)
 
@@ -121,7 +221,7 @@ class Recorder:
             "status": status,
             "why": why,
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-            "seconds": round(time.monotonic() - self._started, 3),
+            "seconds": self._elapsed(),
             "epochs": state.epoch if state else 0,
             "best_epoch": best.epoch if best else None,
             "metrics": finite(measured),

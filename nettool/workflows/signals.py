@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -38,9 +39,12 @@ class StopSignals:
             signal.raise_signal(number)
         self.received = signal.Signals(number)
 
-    def check(self, where: str) -> None:
+    def check(self, where: str, run: Path) -> None:
         """Raise InterruptedRun, with the exit code of the signal, if one came."""
         if self.received is not None:
-            error = InterruptedRun(f"interrupted by {self.received.name} in {where}; what was learned is saved.")
+            error = InterruptedRun(
+                f"interrupted by {self.received.name} in {where}; what was learned is saved. "
+                f"Go on with: nettool train --resume {run}"
+            )
             error.exit_code = 128 + self.received
             raise error

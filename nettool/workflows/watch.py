@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nettool.runs.directory import RunDirectory
-    from nettool.training.loop import EpochResult, Progress
-    from nettool.workflows.train import Outcome, Prepared
+    from nettool.training.history import EpochResult
+    from nettool.training.loop import Progress
+    from nettool.workflows.prepare import Prepared
+    from nettool.workflows.train import Outcome
 
 
 class Watcher:
@@ -19,6 +22,9 @@ class Watcher:
     def started(self, run: RunDirectory, prepared: Prepared) -> None:
         """The run directory is claimed and training begins."""
 
+    def resumed(self, history: Iterable[EpochResult]) -> None:
+        """The run goes on behind these epochs."""
+
     def progress(self, progress: Progress) -> None:
         """A sign of life within an epoch, at most ten a second."""
 
@@ -27,7 +33,7 @@ class Watcher:
 
     def event(self, event: Progress | EpochResult) -> None:
         """Pass what `fit` yields on to the method for it."""
-        from nettool.training.loop import EpochResult
+        from nettool.training.history import EpochResult
 
         if isinstance(event, EpochResult):
             self.epoch(event)

@@ -33,11 +33,18 @@ def record_of(folder: Path) -> dict[str, object]:
 def test_out_of_memory_exits_4_with_what_was_asked_for(
     nettool: Nettool, config: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fail_from(monkeypatch, 3, RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried ..."))
+    fail_from(
+        monkeypatch,
+        3,
+        RuntimeError(
+            "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 4096000000 bytes."
+        ),
+    )
     result = nettool("train", config, "--quiet")
     assert (result.code, result.out) == (4, "runs/students-0001\n")
     assert result.err == (
-        "nettool: out of memory: 49 parameters and batches of 32. Try a smaller batch_size, or fewer units.\n"
+        "nettool: out of memory in a backward pass or an update, 4.1 GB more: 49 parameters and batches of 32 "
+        "examples. Try `batch_size: 16`, which fits by arithmetic, or fewer units.\n"
     )
     assert record_of(folder)["status"] == "failed"
 

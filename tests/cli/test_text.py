@@ -18,6 +18,7 @@ import torch
 from nettool.workflows.generate import generate
 from nettool.workflows.trained import load_trained
 from tests.cli.conftest import Nettool
+from tests.same_run import assert_same_run
 
 NETWORKS = {
     "lstm": "[{embedding: 8}, {lstm: {units: 8, layers: 2, dropout: 0.3}}, output]",
@@ -104,8 +105,7 @@ def test_another_text_can_be_evaluated(nettool: Nettool, run: str) -> None:
 def test_training_a_runs_config_again_gives_the_same_bytes(nettool: Nettool, network: str) -> None:
     first = Path(nettool("train", write_config(network)).out.strip())
     second = Path(nettool("train", first / "config.yaml").out.strip())
-    for name in ("best.safetensors", "last.safetensors"):
-        assert (first / name).read_bytes() == (second / name).read_bytes(), name
+    assert_same_run(first, second)
 
 
 def test_a_text_without_a_target_is_answered_with_the_one_it_can_have(nettool: Nettool) -> None:

@@ -12,7 +12,7 @@ OPTIMIZERS = "Choose one of sgd, adam, adamw, adadelta, adagrad, rmsprop."
 LOSSES = "Choose one of cross_entropy, binary_cross_entropy, mse, mae, huber."
 ACTIVATIONS = "Choose one of relu, leaky_relu, elu, gelu, silu, tanh, sigmoid, softplus, linear."
 KEYS = f"The keys here are {', '.join(Experiment.model_fields)}, base."
-INTERVAL = "write a number of seconds or epochs: `30 seconds`, `5 epochs`."
+INTERVAL = "write a number of seconds, epochs or steps: `30 seconds`, `5 epochs`, `500 steps`."
 A_NAME = "is a name, or a mapping with a name in it"
 
 # Behind a good config of 7 lines; the column of the mistake, and the mistake.

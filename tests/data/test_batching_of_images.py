@@ -22,7 +22,8 @@ from nettool.data.encode import load_split
 from nettool.data.prepare import prepare
 from nettool.model.spatial import ImageInput
 from nettool.workflows.evaluate import evaluate
-from nettool.workflows.train import prepare_training, train
+from nettool.workflows.prepare import prepare_training
+from nettool.workflows.train import train
 from nettool.workflows.trained import load_trained
 from nettool.workflows.watch import Watcher
 

@@ -25,7 +25,8 @@ from nettool.model.compile import compile_network
 from nettool.model.shapes import plan_network
 from nettool.workflows.evaluate import evaluate
 from nettool.workflows.predict import feature_names, predict
-from nettool.workflows.train import prepare_training, train
+from nettool.workflows.prepare import prepare_training
+from nettool.workflows.train import train
 from nettool.workflows.trained import Trained, load_trained
 from nettool.workflows.watch import Watcher
 

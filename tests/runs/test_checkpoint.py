@@ -8,6 +8,7 @@ import torch
 
 from nettool.errors import RunError
 from nettool.runs import checkpoint
+from nettool.runs.directory import FORMAT_VERSION
 
 
 def test_tensors_and_facts_come_back_as_they_were(tmp_path: Path) -> None:
@@ -24,7 +25,7 @@ def test_tensors_and_facts_come_back_as_they_were(tmp_path: Path) -> None:
     for name, tensor in tensors.items():
         assert torch.equal(loaded[name], tensor)
         assert loaded[name].dtype == tensor.dtype
-    assert loaded_facts == {"format_version": 1, **facts}
+    assert loaded_facts == {"format_version": FORMAT_VERSION, **facts}
 
 
 def test_the_same_content_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -44,7 +45,8 @@ class Bomb:
     [
         (pickle.dumps(Bomb()), "is no intact safetensors file"),
         (b"", "is no intact safetensors file"),
-        (safetensors.torch.save({"a": torch.ones(3)})[:-2], "is no intact safetensors file"),
+        (b'\x08\0\0\0\0\0\0\0{"a":', "is no intact safetensors file (it ends in its header"),
+        ((1 << 40).to_bytes(8, "little") + b"{}", "its header would be 1,099,511,627,776 bytes long"),
         (safetensors.torch.save({"a": torch.ones(3)}), "was not written by nettool"),
         (safetensors.torch.save({"a": torch.ones(3)}, {"nettool": "{"}), "was not written by nettool"),
         (

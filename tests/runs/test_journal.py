@@ -5,7 +5,7 @@ import pytest
 
 from nettool.errors import RunError
 from nettool.runs import journal
-from nettool.runs.directory import RunDirectory
+from nettool.runs.directory import FORMAT_VERSION, RunDirectory
 
 
 def test_rows_come_back_to_the_bit(tmp_path: Path) -> None:
@@ -29,7 +29,7 @@ def test_rows_can_be_read_while_the_run_goes_on(tmp_path: Path) -> None:
 def test_a_record_is_json_with_its_format_version(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path)
     journal.write_record(run, {"status": "finished", "metrics": {"accuracy": 0.5}})
-    assert json.loads(run.record.read_text())["format_version"] == 1
+    assert json.loads(run.record.read_text())["format_version"] == FORMAT_VERSION
     assert journal.read_record(run)["metrics"] == {"accuracy": 0.5}
 
 

@@ -14,12 +14,13 @@ from nettool.model.compile import compile_network
 from nettool.model.losses import build_loss
 from nettool.model.shapes import plan_network
 from nettool.training.evaluation import Evaluator
+from nettool.training.history import History
 from nettool.training.loop import Job
 from nettool.training.optimizers import build_optimizer
 from nettool.training.schedules import build_schedule
 from nettool.training.state import TrainingState
 from nettool.training.step import Step
-from nettool.training.stopping import EarlyStopper, mode_of
+from nettool.training.stopping import EarlyStopper
 
 SIGNATURE = Signature(TableExample(4), ClassTarget(("a", "b", "c"), binary=False))
 
@@ -71,7 +72,8 @@ def build() -> Build:
         stopping = experiment.early_stopping
         stopper = None
         if stopping is not None:
-            stopper = EarlyStopper(stopping.patience, stopping.min_delta, mode_of(stopping.monitor))
-        return job, TrainingState(network, optimizer, schedule, stopper)
+            stopper = EarlyStopper(stopping.patience, stopping.min_delta, stopping.monitor)
+        history = History(experiment.metric_names, with_validation)
+        return job, TrainingState(network, optimizer, schedule, stopper, history)
 
     return build

@@ -1,13 +1,14 @@
-import dataclasses
 import itertools
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
-from nettool.errors import DivergedError
 from nettool.training import loop
-from nettool.training.loop import EpochResult, Progress, fit
+from nettool.training.history import EpochResult
+from nettool.training.loop import Progress, fit
+from tests.same_run import timeless
 from tests.training.conftest import Build
 
 
@@ -139,26 +140,21 @@ def test_zero_epochs_keep_and_measure_the_untrained_network(build: Build) -> Non
         assert torch.equal(state.best.weights[name], tensor)
 
 
-def test_divergence_names_epoch_and_step_and_keeps_the_best(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "PROGRESS_SECONDS", 1e9)
-    job, state = build(epochs=50)
-    events = fit(job, state)
-    for event in events:
-        if isinstance(event, EpochResult) and event.epoch == 3:
-            break
-    with torch.no_grad():
-        next(state.network.parameters()).fill_(float("inf"))
-    with pytest.raises(DivergedError, match=r"the training loss is nan in epoch 4, at or before step 28: .*clip_norm"):
-        list(events)
-    assert state.best is not None
-    assert all(tensor.isfinite().all() for tensor in state.best.weights.values())
-
-
 def test_progress_comes_in_time_with_a_consistent_position(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "PROGRESS_SECONDS", 0.0)
     job, state = build(epochs=2)
     fractions = [event.fraction for event in fit(job, state) if isinstance(event, Progress)]
-    assert fractions == [update / 7 for _ in range(2) for update in range(1, 8)]
+    # The last one of each epoch comes twice: after its last update, and during validation.
+    assert fractions == [update / 7 for _ in range(2) for update in (*range(1, 8), 7)]
+
+
+def test_progress_comes_after_so_many_steps_where_a_save_may_be_due(
+    build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "PROGRESS_SECONDS", 1e9)
+    job, state = build(epochs=2)
+    steps = [state.step for event in fit(replace(job, yield_every=4), state) if isinstance(event, Progress)]
+    assert steps == [4, 8, 12]
 
 
 @pytest.mark.parametrize("cut", [1, 4, 7, 10, 17, 24])
@@ -192,14 +188,13 @@ def test_a_state_brought_back_anywhere_goes_on_to_the_same_bits(
     after = list(fit(resumed_job, resumed))
 
     def bits(events: list[Progress | EpochResult]) -> list[object]:
-        return [
-            event if isinstance(event, Progress) else dataclasses.replace(event, seconds=0, examples_per_second=0)
-            for event in events
-        ]
+        return [replace(event, seconds=0, examples_per_second=0) for event in events if isinstance(event, EpochResult)]
 
     assert bits(before + after) == bits(expected)
-    expected_tensors, expected_facts = uncut.to_tensors()
-    tensors, facts = resumed.to_tensors()
+    assert len(bits(expected)) == len(resumed.history) == resumed.epoch > 0
+    (tensors, facts), (expected_tensors, expected_facts) = (
+        timeless(tensors, {"state": facts}) for tensors, facts in (resumed.to_tensors(), uncut.to_tensors())
+    )
     assert facts == expected_facts
     assert tensors.keys() == expected_tensors.keys()
     for name, tensor in expected_tensors.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import warnings
 from collections.abc import Callable
@@ -149,31 +148,6 @@ def test_a_plateau_does_not_count_an_improvement_below_its_share_of_the_best_los
         steep.epoch_ended(steep_loss)
     assert shallow.rate(3) == exactly(LR * 0.1)
     assert steep.rate(3) == LR
-
-
-@given(st.lists(st.floats(0, 10) | st.just(math.nan), max_size=30), st.integers(0, 30))
-def test_a_plateau_brought_back_has_the_rates_of_an_uncut_one(losses: list[float], cut: int) -> None:
-    spec = Plateau(patience=1)
-    uncut, first, second = (build_schedule(spec, LR, 1, 30) for _ in range(3))
-    for loss in losses:
-        uncut.epoch_ended(loss)
-    for loss in losses[:cut]:
-        first.epoch_ended(loss)
-    second.load_state(json.loads(json.dumps(first.state(), allow_nan=False)))
-    for loss in losses[cut:]:
-        second.epoch_ended(loss)
-    assert second.rate(29) == uncut.rate(29)
-    assert second.state() == uncut.state()
-
-
-def test_a_state_goes_only_to_the_schedule_that_it_came_from() -> None:
-    plateau, constant = build_schedule(Plateau(), LR, 1, 1), build_schedule(Constant(), LR, 1, 1)
-    assert constant.state() == {}
-    constant.load_state({})
-    with pytest.raises(ValueError, match="bad_epochs"):
-        constant.load_state(plateau.state())
-    with pytest.raises(ValueError, match="plateau"):
-        plateau.load_state({})
 
 
 @pytest.mark.parametrize("num_warmup", [2, 5, 13])

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from nettool.training.stopping import EarlyStopper, improved, mode_of
@@ -56,7 +54,7 @@ def test_training_stops_once_the_number_has_not_improved_for_patience_epochs() -
 
 
 def test_a_metric_where_more_is_better_is_watched_upwards() -> None:
-    assert epochs_until_stop(EarlyStopper(2, mode="max"), [0.5, 0.6, 0.5, 0.5]) == 4
+    assert epochs_until_stop(EarlyStopper(2, monitor="accuracy"), [0.5, 0.6, 0.5, 0.5]) == 4
 
 
 def test_nan_counts_as_an_epoch_without_improvement_from_the_first_one_on() -> None:
@@ -66,24 +64,6 @@ def test_nan_counts_as_an_epoch_without_improvement_from_the_first_one_on() -> N
 
 def test_steps_smaller_than_min_delta_add_up() -> None:
     assert epochs_until_stop(EarlyStopper(2, min_delta=0.15), [1.0, 0.9, 0.8, 0.7, 0.6, 0.5]) is None
-
-
-@given(st.lists(numbers, max_size=20), st.integers(0, 20), st.integers(1, 5), st.floats(0, 1))
-def test_a_stopper_brought_back_says_what_an_uncut_one_says(
-    values: list[float], cut: int, patience: int, min_delta: float
-) -> None:
-    uncut, first, second = (EarlyStopper(patience, min_delta) for _ in range(3))
-    said = [uncut.update(value) for value in values]
-    said_first = [first.update(value) for value in values[:cut]]
-    second.load_state(json.loads(json.dumps(first.state(), allow_nan=False)))
-    assert said_first + [second.update(value) for value in values[cut:]] == said
-
-
-def test_a_state_that_is_none_is_refused() -> None:
-    with pytest.raises(ValueError, match="scale"):
-        EarlyStopper(3).load_state({"bad_epochs": 1, "scale": 0.1})
-    with pytest.raises(ValueError, match="early stopping"):
-        EarlyStopper(3).load_state({})
 
 
 def test_losses_and_errors_are_better_small_and_scores_large() -> None:

@@ -1,0 +1,98 @@
+"""Where training left the finite numbers: the epoch, the update, and the layer that it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from nettool.data.dataset import Batch
+from nettool.errors import DivergedError
+from nettool.training.state import TrainingState
+
+CURE = "Training diverged: try a learning rate ten times smaller, `clip_norm: 1` in the optimizer, `scale: standard`."
+INPUT = "the input"
+
+
+def diverged_step(state: TrainingState, batches: Sequence[Batch], loss: float) -> DivergedError:
+    """The loss of the next update is not finite. The network still has the weights that the loss was computed with."""
+    where = f"the loss is {loss} in epoch {state.epoch + 1}, at step {state.step + 1}"
+    ruined = _ruined_layers(state.network)
+    if ruined:
+        return DivergedError(
+            f"{where}: step {state.step} had taken the weights of {ruined} out of the finite numbers. {CURE}"
+        )
+    return DivergedError(f"{where}: {_first_infinite(state.network, batches)}. {CURE}")
+
+
+def diverged_loss(state: TrainingState, loss: float) -> DivergedError:
+    """The epoch's mean loss is not finite: found in the sum, where looking at each step would be slow."""
+    ruined = _ruined_layers(state.network)
+    which = f": the weights of {ruined} left the finite numbers" if ruined else ""
+    return DivergedError(
+        f"the training loss is {loss} in epoch {state.epoch + 1}, at or before step {state.step}{which}. {CURE}"
+    )
+
+
+def check_weights(state: TrainingState) -> None:
+    """Raise DivergedError for weights that are not finite: the last update may have ruined them after its loss."""
+    tensors = [tensor for tensor in state.network.state_dict().values() if tensor.is_floating_point()]
+    if torch.stack(torch._foreach_norm(tensors, float("inf"))).isfinite().all():
+        return
+    raise DivergedError(
+        f"step {state.step} in epoch {state.epoch + 1} took the weights of {_ruined_layers(state.network)} "
+        f"out of the finite numbers. {CURE}"
+    )
+
+
+def _ruined_layers(network: nn.Module) -> str:
+    """The layers whose weights are not finite. A gradient that is not finite ruins all layers before its origin."""
+    names: dict[str, bool] = {}
+    for path, tensor in network.state_dict().items():
+        name = layer_of(network, path)
+        names[name] = names.get(name, False) or not bool(tensor.isfinite().all())
+    ruined = [name for name, is_ruined in names.items() if is_ruined]
+    if not ruined:
+        return ""
+    if len(ruined) == len(names):
+        return "every layer"
+    return ruined[-1] if len(ruined) == 1 else f"{ruined[-1]} and before"
+
+
+def _first_infinite(network: nn.Module, batches: Sequence[Batch]) -> str:
+    """Which layer's output is the first that is not finite, in a forward pass that drops nothing."""
+    found: list[str] = []
+
+    def look(path: str, output: object) -> None:
+        first = output[0] if isinstance(output, tuple) else output
+        if not found and isinstance(first, Tensor) and first.is_floating_point() and not first.isfinite().all():
+            found.append(layer_of(network, path))
+
+    hooks = [
+        module.register_forward_hook(lambda module, inputs, output, path=path: look(path, output))
+        for path, module in network.named_modules()
+        if path
+    ]
+    network.eval()
+    with torch.no_grad():
+        for batch in batches:
+            network(batch.features)
+    for hook in hooks:
+        hook.remove()
+    if not found:
+        return "the loss itself, of finite outputs"
+    return f"{found[0]} is not finite" if found[0] == INPUT else f"the output of {found[0]} is not finite"
+
+
+def layer_of(network: nn.Module, path: str) -> str:
+    """The layer of the config, `layers.2 (dense)`, that a module or a weight of this path belongs to."""
+    parts = path.split(".")
+    for length in range(len(parts), 0, -1):
+        try:
+            module = network.get_submodule(".".join(parts[:length]))
+        except AttributeError:  # a weight
+            continue
+        if hasattr(module, "layer_name"):
+            return str(module.layer_name)
+    return INPUT

@@ -1,0 +1,119 @@
+"""From a config to all that training needs: data, plan, loss, device, threads, and from these the job."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from nettool.config.load import Loaded
+from nettool.config.optimization import EarlyStopping
+from nettool.config.runtime import parse_interval
+from nettool.data.augment import Augmenter
+from nettool.data.bundle import TrainingData
+from nettool.data.dataset import Batching, Dataset, Stretches
+from nettool.model.compile import compile_network
+from nettool.model.losses import Loss
+from nettool.model.plans import NetworkPlan
+from nettool.training.history import History
+from nettool.training.loop import Job
+from nettool.training.metrics import baseline_predictions
+from nettool.training.optimizers import build_optimizer
+from nettool.training.schedules import build_schedule
+from nettool.training.state import TrainingState
+from nettool.training.step import Step
+from nettool.training.stopping import EarlyStopper
+from nettool.training.token_metrics import token_shares
+from nettool.workflows import machine
+from nettool.workflows.check import check_config
+from nettool.workflows.trained import baseline_metrics, decoder, make_evaluator, make_loss
+
+BATCH_NORMS = (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """All that training needs, checked, before anything is written.
+
+    baseline: what the naive model predicts for every example (see `Trained`). notes: what the user should know.
+    """
+
+    loaded: Loaded
+    data: TrainingData
+    plan: NetworkPlan
+    loss: Loss
+    baseline: tuple[float, ...]
+    device: torch.device
+    batch_size: int
+    threads: int
+    notes: tuple[str, ...]
+
+    def baseline_metrics(self) -> dict[str, float]:
+        """The naive model's metrics on the validation split, to show beside the network's."""
+        split = self.data.splits.get("validation")
+        if split is None:
+            return {}
+        validation = Dataset.from_split(split, torch.device("cpu"))
+        names = self.loaded.experiment.metric_names
+        return baseline_metrics(self.baseline, self.data.encoders, validation, names)
+
+
+def prepare_training(loaded: Loaded) -> Prepared:
+    """Read the data, fit the encoders, plan the network, choose device and threads. Writes nothing.
+
+    Raises ConfigError or DataError for whatever keeps the training from making sense.
+    """
+    checked = check_config(loaded, all_rows=True)
+    experiment, data, batch_size = loaded.experiment, checked.data, checked.batch_size
+    with loaded.located():
+        device = machine.choose_device(experiment.runtime)
+        with machine.threads(1):  # the same bits whatever the shell's number of threads
+            baseline = _baseline(data)
+        loss = make_loss(experiment, data.encoders, baseline, device)
+    threads = machine.choose_threads(experiment.runtime, checked.plan, batch_size)
+    return Prepared(loaded, data, checked.plan, loss, baseline, device, batch_size, threads, checked.notes)
+
+
+def _baseline(data: TrainingData) -> tuple[float, ...]:
+    """What the naive model predicts, from the training split."""
+    train_split = Dataset.from_split(data.splits["train"], torch.device("cpu"))
+    if isinstance(train_split.target, Stretches):
+        return tuple(token_shares(train_split.target.source, data.signature.target.num_outputs))
+    target = decoder(data.encoders)(train_split.target)
+    row = baseline_predictions(target, data.signature.target, 1, train_split.weights)
+    return tuple(row[0].tolist())
+
+
+def build_job(prepared: Prepared) -> tuple[Job, TrainingState]:
+    """The network, its optimizer, its schedule, and the data on the device."""
+    experiment, device = prepared.loaded.experiment, prepared.device
+    train_split = Dataset.from_split(prepared.data.splits["train"], device)
+    validation = prepared.data.splits.get("validation")
+    network = compile_network(prepared.plan, experiment.seed, device)
+    optimizer = build_optimizer(experiment.optimizer, list(network.parameters()))
+    augment = experiment.data.augment
+    interval, unit = parse_interval(experiment.checkpoint.every)
+    job = Job(
+        train=train_split,
+        validation=None if validation is None else Dataset.from_split(validation, device),
+        batching=Batching(
+            len(train_split),
+            prepared.batch_size,
+            experiment.seed,
+            skip_single=any(isinstance(module, BATCH_NORMS) for module in network.modules()),
+            augment=None if augment is None else Augmenter(augment),
+        ),
+        accumulate=experiment.accumulate,
+        epochs=experiment.epochs,
+        early_stopping=experiment.early_stopping,
+        step=Step(network, prepared.loss, optimizer),
+        evaluate=make_evaluator(prepared.loss, prepared.data.encoders, experiment.metric_names, prepared.plan),
+        yield_every=int(interval) if unit == "steps" else 0,
+    )
+    schedule = build_schedule(experiment.schedule, experiment.optimizer.lr, job.steps_per_epoch, experiment.epochs)
+    history = History(experiment.metric_names, with_validation=validation is not None)
+    return job, TrainingState(network, optimizer, schedule, _stopper(experiment.early_stopping), history)
+
+
+def _stopper(spec: EarlyStopping | None) -> EarlyStopper | None:
+    return None if spec is None else EarlyStopper(spec.patience, spec.min_delta, spec.monitor)

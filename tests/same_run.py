@@ -1,0 +1,49 @@
+"""Whether two run directories hold the same bits: everything but the times."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nettool.runs import checkpoint
+
+TIMES = slice(4, 6)
+"""Of an epoch in the history of a checkpoint: its seconds, and examples a second."""
+
+
+def assert_same_run(first: Path, second: Path) -> None:
+    """The same config, journal, best weights and state of training."""
+    assert journal(first) == journal(second)
+    assert_same_state(first / "last.safetensors", second / "last.safetensors")
+    for name in ("config.yaml", "best.safetensors"):
+        assert (first / name).read_bytes() == (second / name).read_bytes(), name
+
+
+def journal(run: Path) -> list[list[str]]:
+    """metrics.csv without the times, which are its last two columns."""
+    with (run / "metrics.csv").open() as file:
+        return [row[:-2] for row in csv.reader(file)]
+
+
+def assert_same_state(first: Path, second: Path) -> None:
+    """The same weights, optimizer, generators, position, best and history."""
+    tensors, facts = timeless(*checkpoint.load(first))
+    other_tensors, other_facts = timeless(*checkpoint.load(second))
+    assert facts == other_facts
+    assert tensors.keys() == other_tensors.keys()
+    for name, tensor in tensors.items():
+        same = tensor.dtype == other_tensors[name].dtype and tensor.shape == other_tensors[name].shape
+        assert same, name
+        assert tensor.numpy().tobytes() == other_tensors[name].numpy().tobytes(), name
+
+
+def timeless(tensors: dict[str, torch.Tensor], facts: dict[str, Any]) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """A state without its times."""
+    history = tensors["history"].clone()
+    history[:, TIMES] = 0
+    state = facts["state"]
+    position = {**state["position"], "epoch_seconds": 0}
+    return {**tensors, "history": history}, {**facts, "elapsed": 0, "state": {**state, "position": position}}
