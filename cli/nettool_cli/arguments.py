@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -24,3 +25,10 @@ RunArgument = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def split_run(run: Path | None, overrides: Sequence[str] | None) -> tuple[Path | None, list[str]]:
+    """The run and the overrides behind it, also where no run is named and the first of them stands in its place."""
+    if run is not None and "=" in str(run) and not run.exists():
+        return None, [str(run), *(overrides or ())]
+    return run, list(overrides or ())

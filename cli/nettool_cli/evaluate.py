@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from nettool_cli import console
-from nettool_cli.arguments import JsonOption, RunArgument
+from nettool_cli.arguments import JsonOption, RunArgument, split_run
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -43,10 +43,7 @@ def evaluate(
     from nettool.workflows import evaluate as workflow
     from nettool.workflows.trained import load_trained
 
-    changes = list(overrides or ())
-    if run is not None and "=" in str(run) and not run.exists():  # no run was named, only overrides
-        run, changes = None, [str(run), *changes]
-    trained = load_trained(run, changes)
+    trained = load_trained(*split_run(run, overrides))
     found = workflow.evaluate(trained, split=split, file=data, by=by)
     for note in found.notes:
         typer.echo(f"note: {note}", err=True)

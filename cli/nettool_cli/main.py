@@ -13,7 +13,7 @@ from types import FrameType
 import typer
 
 from nettool.errors import ConfigError, NettoolError
-from nettool_cli import check, doctor, evaluate, generate, init, predict, runs, schema, train
+from nettool_cli import check, doctor, evaluate, generate, init, predict, runs, schema, train, verify
 
 app = typer.Typer(
     name="nettool",
@@ -29,6 +29,7 @@ app.command("train")(train.train)
 app.command("eval")(evaluate.evaluate)
 app.command("predict")(predict.predict)
 app.command("generate")(generate.generate)
+app.command("verify")(verify.verify)
 app.add_typer(runs.app, name="runs")
 app.command("schema")(schema.schema)
 app.command("doctor")(doctor.doctor)

@@ -14,9 +14,13 @@ MOST_NUMBERS = 2**24
 
 def training_bytes(plan: NetworkPlan, optimizer: OptimizerSpec, batch_size: int, num_examples: int) -> int:
     """Memory that training takes, about: weights, gradients, optimizer state, a batch, the resident examples."""
-    copies = 3 + _optimizer_slots(optimizer)  # weights, best weights, gradients
     resident = num_examples * _example_bytes(plan.signature)
-    return 4 * plan.num_parameters * copies + batch_size * bytes_of_example(plan) + resident
+    return bytes_of_weights(plan, optimizer) + batch_size * bytes_of_example(plan) + resident
+
+
+def bytes_of_weights(plan: NetworkPlan, optimizer: OptimizerSpec) -> int:
+    """Memory of the weights, the best ones, the gradients and what the optimizer keeps."""
+    return 4 * plan.num_parameters * (3 + _optimizer_slots(optimizer))
 
 
 def bytes_of_example(plan: NetworkPlan) -> int:

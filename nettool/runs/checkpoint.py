@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -62,9 +62,7 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Raises RunError where there is no such file or a newer nettool wrote it, DamagedError for anything else.
     """
     try:
-        facts = read_facts(path)
-        if facts["format_version"] > 1:  # format 1 had no checksum
-            _verify(path)
+        facts = _verified_facts(path)
         with safetensors.safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
     except FileNotFoundError:
@@ -82,15 +80,20 @@ def restore_previous(previous: Path, last: Path) -> None:
     durable.rename(previous, last)
 
 
-def read_facts(path: Path) -> dict[str, Any]:
-    """The facts alone, without the tensors and without a look at the checksum. Raises as `load` does, and OSError."""
+def _verified_facts(path: Path) -> dict[str, Any]:
+    """The facts of a file whose checksum is that of its bytes. Raises as `load` does, and OSError."""
     with path.open("rb") as file:
         header = _read_header(file, path)
-    try:
-        facts = _parse(json.loads(header)["__metadata__"]["nettool"].encode())
-        version = int(facts["format_version"])
-    except (KeyError, ValueError, TypeError, AttributeError, RecursionError):
-        raise DamagedError(f"{path} was not written by nettool: its metadata is missing or damaged.") from None
+        try:
+            metadata = json.loads(header)["__metadata__"]
+            digest = metadata.get("sha256")
+            facts = _parse(metadata["nettool"].encode())
+            version = int(facts["format_version"])
+        except (KeyError, ValueError, TypeError, AttributeError, RecursionError):
+            raise DamagedError(f"{path} was not written by nettool: its metadata is missing or damaged.") from None
+        # Before anything that they say is believed. Format 1 had no checksum, and a later one may have another.
+        if (digest is not None or version == FORMAT_VERSION) and digest != _digest(header, str(digest), file):
+            raise DamagedError(f"{path} is damaged: its checksum does not match its content.")
     if version > FORMAT_VERSION:
         written_by = str(facts.get("nettool", "a newer version"))[:100]
         raise RunError(f"{path} was written by nettool {written_by} (format {version}); upgrade nettool to read it.")
@@ -128,19 +131,10 @@ def _check_size(header: bytes, path: Path) -> None:
         )
 
 
-def _verify(path: Path) -> None:
-    """Raise DamagedError unless the checksum in the file is that of the file."""
-    with path.open("rb") as file:
-        header = _read_header(file, path)
-        found = str(json.loads(header)["__metadata__"].get("sha256", ""))
-        blank = header.replace(found.encode(), _NO_DIGEST.encode(), 1)
-        digest = hashlib.sha256(len(header).to_bytes(8, "little") + blank)
-        for chunk in _chunks(file):
-            digest.update(chunk)
-    if digest.hexdigest() != found:
-        raise DamagedError(f"{path} is damaged: its checksum does not match its content.")
-
-
-def _chunks(file: IO[bytes]) -> Iterator[bytes]:
+def _digest(header: bytes, found: str, file: IO[bytes]) -> str:
+    """The checksum of a header with a blank where its checksum stands, and of the rest of the file."""
+    blank = header.replace(found.encode(), _NO_DIGEST.encode(), 1)
+    digest = hashlib.sha256(len(header).to_bytes(8, "little") + blank)
     while chunk := file.read(CHUNK):
-        yield chunk
+        digest.update(chunk)
+    return digest.hexdigest()

@@ -19,6 +19,7 @@ from nettool.model.memory import training_bytes
 from nettool.model.plans import NetworkPlan
 from nettool.model.shapes import plan_network
 from nettool.model.verdicts import linear_warning
+from nettool.workflows.room import check_room
 
 MOST_SHOWN = 60
 """Characters of a text that are shown."""
@@ -93,8 +94,9 @@ def check_config(loaded: Loaded, all_rows: bool) -> Checked:
         if isinstance(data.target, ClassEncoder):
             classes = data.target.classes
             class_weights_from(experiment.loss, classes, [1.0] * len(classes))
-    num_examples = len(data.splits["train"])
-    batch_size = num_examples if experiment.batch_size == "full" else min(experiment.batch_size, num_examples)
+        num_examples = len(data.splits["train"])
+        batch_size = num_examples if experiment.batch_size == "full" else min(experiment.batch_size, num_examples)
+        check_room(experiment, plan, batch_size)
     warning = linear_warning(plan)
     notes = (*data.notes, *([warning] if warning else []))
     return Checked(loaded, data, plan, batch_size, notes)

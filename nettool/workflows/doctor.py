@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from nettool.config.load import load
 from nettool.workflows import machine
+from nettool.workflows.findings import Finding
 from nettool.workflows.prepare import prepare_training
 from nettool.workflows.templates import templates_folder
 from nettool.workflows.train import train
@@ -18,15 +18,6 @@ from nettool.workflows.watch import Watcher
 
 PROOF = ("circles", "accuracy", 0.95)
 """The example that is trained, and what it must reach on its validation split."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line of the report."""
-
-    what: str
-    value: str
-    fine: bool = True
 
 
 def examine() -> Iterator[Finding]:

@@ -10,8 +10,8 @@ from torch import nn
 
 from nettool.data.memory import free_bytes, gigabytes
 from nettool.errors import ResourceError
-from nettool.model.memory import bytes_of_example
 from nettool.workflows.prepare import Prepared
+from nettool.workflows.room import fitting_batch
 
 _UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 _ASKED = re.compile(r"tried to allocate ([\d.]+) (bytes|[KMGT]iB)", re.IGNORECASE)
@@ -45,7 +45,7 @@ def _cure(prepared: Prepared) -> str:
         free, _ = torch.cuda.mem_get_info(prepared.device)
     else:
         free = free_bytes()
-    fitting = min(free // max(bytes_of_example(prepared.plan), 1), prepared.batch_size // 2)
-    if fitting < 1:
+    fitting = fitting_batch(prepared.plan, prepared.batch_size, free)
+    if not fitting:
         return "Not even a batch of one example fits beside them: try fewer units."
-    return f"Try `batch_size: {1 << (fitting.bit_length() - 1)}`, which fits by arithmetic, or fewer units."
+    return f"Try `batch_size: {fitting}`, which fits by arithmetic, or fewer units."

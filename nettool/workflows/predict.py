@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -28,6 +29,9 @@ from nettool.training.classification_metrics import decide
 from nettool.workflows import machine
 from nettool.workflows.trained import Trained
 
+FORMULA = re.compile(r"[=@\t\r]|[+-].")
+"""How a formula begins, to a spreadsheet (OWASP, CSV injection)."""
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf|[+-]?nan", re.IGNORECASE)
 FORMATS = (".csv", ".tsv", ".parquet", ".jsonl")
 """What predictions can be written as."""
 
@@ -168,7 +172,7 @@ def table_bytes(table: pa.Table, suffix: str) -> bytes:
     else:
         text = io.StringIO()
         writer = csv.writer(text, delimiter="\t" if suffix == ".tsv" else ",", lineterminator="\n")
-        writer.writerow(table.column_names)
+        writer.writerow(map(_cell, table.column_names))
         writer.writerows(zip(*(map(_cell, column.to_pylist()) for column in table.columns), strict=True))
         return text.getvalue().encode()
     content: bytes = sink.getvalue().to_pybytes()
@@ -176,7 +180,12 @@ def table_bytes(table: pa.Table, suffix: str) -> bytes:
 
 
 def _cell(value: object) -> object:
-    """A value as csv holds it: nothing for what is missing, true and false as they are read again."""
+    """A value as csv holds it: nothing for what is missing, true and false as they are read again.
+
+    Text that a spreadsheet would execute, `=cmd(...)`, begins with a quotation mark instead. A number is none.
+    """
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, str) and FORMULA.match(value) and not NUMBER.fullmatch(value):
+        return f"'{value}"
     return "" if value is None else value

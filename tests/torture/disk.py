@@ -1,0 +1,43 @@
+"""Row 9: an operation is refused, once or from then on. One line, exit 4, and the run can be gone on with."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import json
+from pathlib import Path
+
+from tests.same_run import assert_same_run
+from tests.torture.kills import assert_whole
+from tests.torture.lab import Lab
+
+ERRORS = {errno.ENOSPC: "the disk is full", errno.EIO: "input/output error", errno.EROFS: "read-only"}
+
+
+def refuse_everywhere(lab: Lab, case: str) -> None:
+    """Every operation fails in one of six ways, in turn; sampled, every so many."""
+    folder = lab.case(case)
+    operations = [json.loads(line) for line in (folder / "log").read_text().splitlines()]
+    ways = itertools.cycle(itertools.product(ERRORS, (False, True)))
+    stride = max(1, len(operations) // 18) if lab.sample else 1
+    for number in range(1, len(operations) - 1, stride):
+        code, for_good = next(ways)
+        name = f"{case}, {errno.errorcode[code]} {'from' if for_good else 'at'} operation {number}"
+        run = lab.new_run(folder)
+        result = lab.train(folder, run, fail_at=number, errno=code, for_good=for_good)
+        with lab.point(name):
+            assert result.code == 4, (result.code, result.err)
+            assert result.err.startswith("nettool: cannot write"), result.err
+            assert ERRORS[code] in result.err, result.err
+            assert result.err.count("\n") == 1, result.err
+            _goes_on(lab, folder, run)
+        lab.done_with(run)
+
+
+def _goes_on(lab: Lab, folder: Path, run: Path) -> None:
+    if not (run / "config.yaml").exists():
+        return
+    assert_whole(run)
+    result = lab.resume(run)
+    assert result.code == 0, result.err
+    assert_same_run(folder / "uncut", run)

@@ -1,0 +1,76 @@
+"""Rows 1 and 2: killed before any operation, the newest checkpoint is whole, and the run ends with the same bits."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from pathlib import Path
+
+from nettool.errors import RunError
+from nettool.runs import checkpoint
+from tests.same_run import assert_same_run
+from tests.torture.lab import Lab
+
+
+def kill_everywhere(lab: Lab, case: str) -> None:
+    """At every operation; sampled, at some all over the run."""
+    folder = lab.case(case)
+    num_operations = len((folder / "log").read_text().splitlines())
+    stride = max(1, num_operations // 12) if lab.sample else 1
+    for number in itertools.count(1, stride):
+        run = lab.new_run(folder)
+        result = lab.train(folder, run, kill_at=number)
+        if result.code == 0:
+            assert number > 0.9 * num_operations, "the run has fewer operations than the uncut one"
+            return
+        with lab.point(f"{case}, killed before operation {number}"):
+            assert result.code == -9, result.err
+            check_survivor(lab, folder, run)
+        lab.done_with(run)
+
+
+def kill_twice(lab: Lab, case: str) -> None:
+    """Killed again while it goes on."""
+    folder = lab.case(case)
+    num_operations = len((folder / "log").read_text().splitlines())
+    chance = random.Random(case)
+    for _ in range(3 if lab.sample else 40):
+        run = lab.new_run(folder)
+        first, second = chance.randrange(20, num_operations), chance.randrange(1, num_operations // 2)
+        with lab.point(f"{case}, killed before operations {first} and then {second}"):
+            lab.train(folder, run, kill_at=first)
+            lab.resume(run, kill_at=second)
+            check_survivor(lab, folder, run)
+        lab.done_with(run)
+
+
+def check_survivor(lab: Lab, folder: Path, run: Path) -> None:
+    """What is left of a run is whole, and goes on to the end of the uncut one."""
+    if not (run / "config.yaml").exists():
+        result = lab.resume(run)
+        assert result.code == 2, result.err
+        assert "no config.yaml" in result.err or "no such run" in result.err
+        return
+    assert_whole(run)
+    result = lab.resume(run)
+    assert result.code == 0, result.err
+    assert_same_run(folder / "uncut", run)
+    assert not list(run.glob(".*.tmp")), "what a killed process was writing is still there"
+
+
+def assert_whole(run: Path) -> None:
+    """Whatever name holds a checkpoint holds a whole one, and once there was one there is one."""
+    for name in ("last", "previous", "best"):
+        path = run / f"{name}.safetensors"
+        if path.exists():
+            try:
+                checkpoint.load(path)
+            except RunError as error:
+                raise AssertionError(str(error)) from None
+    assert (run / "last.safetensors").exists() or (run / "previous.safetensors").exists() or not _has_rows(run)
+
+
+def _has_rows(run: Path) -> bool:
+    """Whether an epoch has ended, which is long after the first save of every case."""
+    metrics = run / "metrics.csv"
+    return metrics.exists() and len(metrics.read_text().splitlines()) > 1

@@ -1,0 +1,1 @@
+"""A sample of every check, for each `make test`."""

@@ -1,0 +1,205 @@
+"""A process that has imported everything and computed nothing, and forks a child for each command line.
+
+Importing torch takes longer than a small training; a fork takes a millisecond. The parent must stay without threads,
+since a child inherits their locks and not them; so it does nothing but fork.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A command line, run in a folder, and what befalls it.
+
+    kill_at: the operation of durable.py before which the process is killed. fail_at, errno, for_good: the operation
+    that fails with this error, alone or with all behind it. bug: of bugs.py, planted first. log: a file that tells the
+    operations. chunk: bytes of a write, so that a small checkpoint is several.
+    """
+
+    folder: str
+    arguments: tuple[str, ...]
+    kill_at: int = 0
+    fail_at: int = 0
+    errno: int = 0
+    for_good: bool = False
+    bug: str = ""
+    log: str = ""
+    chunk: int = 4096
+
+
+@dataclass(frozen=True)
+class Result:
+    """How it ended. code: the exit status, or minus the signal that ended it."""
+
+    code: int
+    out: str
+    err: str
+    seconds: float
+
+
+class Running:
+    """A child that has begun."""
+
+    def __init__(self, zygote: Zygote, task: Task, pid: int) -> None:
+        self.zygote, self.task, self.pid = zygote, task, pid
+        self._began = time.monotonic()
+
+    def send(self, number: signal.Signals) -> None:
+        os.kill(self.pid, number)
+
+    def wait(self) -> Result:
+        status = self.zygote.read()["status"]
+        out, err = (Path(self.task.folder, name).read_text(errors="replace") for name in ("stdout", "stderr"))
+        return Result(os.waitstatus_to_exitcode(status), out, err, time.monotonic() - self._began)
+
+
+class Zygote:
+    """The process, from this side. One task at a time."""
+
+    def __enter__(self) -> Zygote:
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.torture.zygote"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment,
+        )  # fmt: skip
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(timeout=60)
+
+    def start(self, task: Task) -> Running:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(dataclasses.asdict(task)) + "\n")
+        self._process.stdin.flush()
+        return Running(self, task, self.read()["pid"])
+
+    def run(self, task: Task) -> Result:
+        return self.start(task).wait()
+
+    def read(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return answer
+
+
+# --- the other side ----------------------------------------------------------------------------------------
+
+
+def _main() -> None:
+    import nettool_cli.evaluate
+    import nettool_cli.main
+    import nettool_cli.predict
+    import nettool_cli.progress
+    import nettool_cli.train
+    import pyarrow.csv
+    import pyarrow.parquet
+    import rich.console
+    import rich.table
+    import torch
+
+    import nettool.workflows.evaluate
+    import nettool.workflows.predict
+    import nettool.workflows.train
+    from tests.torture import bugs
+
+    del nettool_cli, pyarrow, rich, torch, nettool, bugs
+    answers = os.fdopen(os.dup(1), "w")
+    for line in sys.stdin:
+        fields = json.loads(line)
+        task = Task(**{**fields, "arguments": tuple(fields["arguments"])})
+        pid = os.fork()
+        if pid == 0:
+            _become(task)
+        print(json.dumps({"pid": pid}), file=answers, flush=True)
+        _, status = os.waitpid(pid, 0)
+        print(json.dumps({"status": status}), file=answers, flush=True)
+
+
+def _become(task: Task) -> None:
+    """The child: runs the command line as the user would, and never returns."""
+    code = 70
+    try:
+        os.chdir(task.folder)
+        for descriptor, name in ((1, "stdout"), (2, "stderr")):
+            file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            os.dup2(file, descriptor)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        from nettool_cli.main import main
+
+        from tests.torture import bugs
+
+        if task.bug:
+            bugs.BUGS[task.bug].plant()
+        _watch(task)
+        sys.argv = ["nettool", *task.arguments]
+        try:
+            main()
+        except SystemExit as left:
+            code = left.code if isinstance(left.code, int) else 1
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
+
+
+def _watch(task: Task) -> None:
+    from nettool.runs import durable
+
+    durable.CHUNK = task.chunk
+    durable._numbers = itertools.count(1)
+    befalls: list[Callable[[durable.Operation], None]] = []
+    if task.log:
+        log = os.open(task.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
+        befalls.append(lambda operation: (os.write(log, _line(operation)), None)[1])
+    if task.kill_at:
+        befalls.append(lambda operation: _kill() if operation.number == task.kill_at else None)
+    if task.fail_at:
+        befalls.append(lambda operation: _fail(operation, task))
+    durable.watch = lambda operation: [befall(operation) for befall in befalls] and None
+
+
+def _line(operation: Any) -> bytes:
+    fields = {
+        "number": operation.number,
+        "kind": operation.kind,
+        "path": str(operation.path),
+        "target": None if operation.target is None else str(operation.target),
+        "content": base64.b64encode(operation.content).decode(),
+    }
+    return (json.dumps(fields) + "\n").encode()
+
+
+def _kill() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(60)
+
+
+def _fail(operation: Any, task: Task) -> None:
+    if operation.number == task.fail_at or (task.for_good and operation.number > task.fail_at):
+        raise OSError(task.errno, os.strerror(task.errno))
+
+
+if __name__ == "__main__":
+    _main()
