@@ -32,6 +32,7 @@ from nettool.workflows.trained import Trained
 FORMULA = re.compile(r"[=@\t\r]|[+-].")
 """How a formula begins, to a spreadsheet (OWASP, CSV injection)."""
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf|[+-]?nan", re.IGNORECASE)
+PREDICTED = "predicted_"
 FORMATS = (".csv", ".tsv", ".parquet", ".jsonl")
 """What predictions can be written as."""
 
@@ -119,16 +120,16 @@ def _named_columns(trained: Trained, values: NDArray[np.float64]) -> dict[str, p
     match trained.target:
         case ClassTarget(classes, binary):
             probabilities = np.concatenate([1 - values, values], axis=1) if binary else values
-            columns[f"predicted_{names[0]}"] = pa.array(classes).take(pa.array(decide(values)))
+            columns[f"{PREDICTED}{names[0]}"] = pa.array(classes).take(pa.array(decide(values)))
             for index, name in enumerate(classes):
                 columns[f"probability_{name}"] = pa.array(probabilities[:, index].astype(np.float64))
         case LabelTarget(labels):
             for index, name in enumerate(labels):
-                columns[f"predicted_{name}"] = pa.array(values[:, index] > 0.5)
+                columns[f"{PREDICTED}{name}"] = pa.array(values[:, index] > 0.5)
                 columns[f"probability_{name}"] = pa.array(values[:, index].astype(np.float64))
         case NumberTarget(names=numbers):
             for index, name in enumerate(numbers):
-                columns[f"predicted_{name}"] = pa.array(values[:, index])
+                columns[f"{PREDICTED}{name}"] = pa.array(values[:, index])
     return columns
 
 
@@ -172,20 +173,30 @@ def table_bytes(table: pa.Table, suffix: str) -> bytes:
     else:
         text = io.StringIO()
         writer = csv.writer(text, delimiter="\t" if suffix == ".tsv" else ",", lineterminator="\n")
-        writer.writerow(map(_cell, table.column_names))
-        writer.writerows(zip(*(map(_cell, column.to_pylist()) for column in table.columns), strict=True))
+        writer.writerow(map(_harmless, table.column_names))
+        writer.writerows(zip(*(_cells(table, name) for name in table.column_names), strict=True))
         return text.getvalue().encode()
     content: bytes = sink.getvalue().to_pybytes()
     return content
 
 
-def _cell(value: object) -> object:
-    """A value as csv holds it: nothing for what is missing, true and false as they are read again.
+def _cells(table: pa.Table, name: str) -> Iterable[object]:
+    """A column's; of a prediction they are names of classes."""
+    return map(_harmless if name.startswith(PREDICTED) else _cell, table.column(name).to_pylist())
 
-    Text that a spreadsheet would execute, `=cmd(...)`, begins with a quotation mark instead. A number is none.
-    """
+
+def _cell(value: object) -> object:
+    """A value as csv holds it: nothing for what is missing, true and false as they are read again."""
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, str) and FORMULA.match(value) and not NUMBER.fullmatch(value):
-        return f"'{value}"
     return "" if value is None else value
+
+
+def _harmless(name: object) -> object:
+    """The name of a column or a class, with a quotation mark in front where a spreadsheet would execute it: `=cmd()`.
+
+    Cells of the user's own stay as they are written.
+    """
+    if isinstance(name, str) and FORMULA.match(name) and not NUMBER.fullmatch(name):
+        return f"'{name}"
+    return _cell(name)
