@@ -41,15 +41,29 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]], text_columns: i
     grid = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for index, header in enumerate(headers):
         justify: Literal["left", "right"] = "left" if index < text_columns else "right"
-        grid.add_column(Text(header), justify=justify, overflow="fold", no_wrap=index == 0)
+        grid.add_column(Text(printable(header)), justify=justify, overflow="fold", no_wrap=index == 0)
     for row in rows:
         grid.add_row(*(Text(printable(cell)) for cell in row))
     return grid
 
 
-def printable(text: str) -> str:
-    """The text without control characters: a name in a data file must not steer the terminal."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+def printable(text: str, keep: str = "") -> str:
+    """The text without control characters: a name in a data file must not steer the terminal.
+
+    keep: those that may stay.
+    """
+    return "".join(c if c.isprintable() or c in keep else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def answer(text: str) -> None:
+    """Write what was asked for to standard output: as it is to a pipe, without control characters to a terminal."""
+    sys.stdout.write(printable(text, keep="\n\t") if sys.stdout.isatty() else text)
+    sys.stdout.flush()
+
+
+def message(text: str) -> None:
+    """Say something on standard error."""
+    print(printable(text, keep="\n"), file=sys.stderr)
 
 
 def number(value: float | None) -> str:

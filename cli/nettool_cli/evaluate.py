@@ -46,7 +46,7 @@ def evaluate(
     trained = load_trained(*split_run(run, overrides))
     found = workflow.evaluate(trained, split=split, file=data, by=by)
     for note in found.notes:
-        typer.echo(f"note: {note}", err=True)
+        console.message(f"note: {note}")
     if as_json:
         from nettool.workflows.watch import finite
 
@@ -61,7 +61,7 @@ def evaluate(
 
 def _print(found: Evaluation) -> None:
     out = console.stdout()
-    out.print(f"{found.source} on {found.data} ({found.num_examples:,} examples)")
+    out.print(console.printable(f"{found.source} on {found.data} ({found.num_examples:,} examples)"))
     rows = [("loss", console.number(found.loss), "")]
     rows += [
         (name, console.number(value), console.number(found.baseline[name])) for name, value in found.metrics.items()

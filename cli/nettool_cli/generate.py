@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from nettool_cli import console
 from nettool_cli.arguments import RunArgument
 
 
@@ -38,16 +38,8 @@ def generate(
     pieces = []
     for piece in workflow.generate(trained, prompt.replace("\\n", "\n"), length, temperature, seed):
         pieces.append(piece)
-        sys.stdout.write(_harmless(piece))
-        sys.stdout.flush()
-    sys.stdout.write("\n")
+        console.answer(piece)
+    console.answer("\n")
     if midi is not None:
         count = write_midi("".join(pieces), midi)
         typer.echo(f"{count} tune{'s' if count != 1 else ''} written to {midi}", err=True)
-
-
-def _harmless(text: str) -> str:
-    """On a terminal without control characters: a text that was learned must not steer it."""
-    if not sys.stdout.isatty():
-        return text
-    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -13,7 +13,7 @@ from types import FrameType
 import typer
 
 from nettool.errors import ConfigError, NettoolError
-from nettool_cli import check, doctor, evaluate, generate, init, predict, runs, schema, train, verify
+from nettool_cli import check, console, doctor, evaluate, generate, init, predict, runs, schema, train, verify
 
 app = typer.Typer(
     name="nettool",
@@ -47,6 +47,7 @@ def root(version: bool = typer.Option(False, "--version", help="Print the versio
 
 def main() -> None:
     """Run the command line and exit with the code that DESIGN gives each kind of ending."""
+    _open_streams()
     before = signal.getsignal(signal.SIGINT)
     if before is signal.default_int_handler:  # else a shell wants it ignored, for a job in the background
         signal.signal(signal.SIGINT, _leave)
@@ -55,6 +56,17 @@ def main() -> None:
     finally:
         signal.signal(signal.SIGINT, before)
     sys.exit(code)
+
+
+def _open_streams() -> None:
+    """Put /dev/null where a stream was closed: the next file that is opened would take its place and its output."""
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(descriptor, "r" if descriptor == 0 else "w", closefd=False))  # noqa: SIM115
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
@@ -77,7 +89,7 @@ def _run() -> int:
             command.invoke(context)
         sys.stdout.flush()
     except NettoolError as error:
-        print(error if isinstance(error, ConfigError) else f"nettool: {error}", file=sys.stderr)
+        console.message(str(error) if isinstance(error, ConfigError) else f"nettool: {error}")
         return error.exit_code
     except typer.Exit as leave:
         return leave.exit_code

@@ -52,7 +52,7 @@ def predict(
         run, table_path = str(table_path), None  # a run was named, and nothing to predict from
     trained = load_trained(Path(run) if run else None)
     if run is None:
-        typer.echo(f"predicted by {trained.source}", err=True)
+        console.message(f"predicted by {trained.source}")
     workflow.check_predicts(trained)
     if table_path is None and not values:
         takes = ", ".join(workflow.feature_names(trained))
@@ -82,7 +82,7 @@ def _exists(argument: str) -> bool:
 
 def _print_notes(notes: tuple[str, ...]) -> None:
     for note in notes:
-        typer.echo(console.printable(f"note: {note}"), err=True)
+        console.message(f"note: {note}")
 
 
 def _print_example(columns: dict[str, pa.Array]) -> None:
@@ -101,5 +101,9 @@ def _write(table: pa.Table, output: Path | None, as_json: bool) -> None:
         workflow.write_table(table, output)
         typer.echo(output)
         return
-    sys.stdout.buffer.write(workflow.table_bytes(table, ".jsonl" if as_json else ".csv"))
-    sys.stdout.buffer.flush()
+    content = workflow.table_bytes(table, ".jsonl" if as_json else ".csv")
+    if sys.stdout.isatty():
+        console.answer(content.decode())
+    else:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()

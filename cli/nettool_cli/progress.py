@@ -69,7 +69,7 @@ class SummaryWatcher(Watcher):
         seconds = f"{record['seconds']:,.1f} s"
         best = f"; the best was epoch {record['best_epoch']}" if record["best_epoch"] else ""
         epochs = f"{record['epochs']} epoch{'s' if record['epochs'] != 1 else ''}"
-        out.print(f"{record['status']} after {epochs} in {seconds}{why}{best}")
+        out.print(console.printable(f"{record['status']} after {epochs} in {seconds}{why}{best}"))
         rows = [
             (name, console.number(value), console.number(record["baseline"].get(name)))
             for name, value in record["metrics"].items()
