@@ -14,9 +14,7 @@ from nettool.config.hints import nearest
 from nettool.config.layers import CONTAINERS, CUSTOM_LAYERS, LAYERS, CustomLayer, Repeat, Residual
 from nettool.config.losses import BinaryCrossEntropy, CrossEntropy
 from nettool.errors import ConfigPath, Mistake
-
-MAX_LAYERS = 10_000
-"""Layers of a network, those that are repeated counted each time. What is beyond is a slip of the pen."""
+from nettool.limits import MAX_LAYERS
 
 
 def check_experiment(plain: Mapping[str, Any], reported: Set[ConfigPath]) -> list[Mistake]:

@@ -20,8 +20,8 @@ from nettool.config.schema import NAMED_SECTIONS, spec_at
 from nettool.config.shorthand import expand, fill_names
 from nettool.config.yaml import Node, Place
 from nettool.errors import ConfigError, ConfigPath, Mistake, UsageError
+from nettool.limits import MAX_BASES, MAX_CONFIG_BYTES
 
-MAX_BASES = 10
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".npz", ".xlsx", ".gz")
 """Of files that newcomers hand to a command that wants a config."""
 PATH_KEYS = ("path", "train", "validation", "test")
@@ -127,7 +127,7 @@ def read_config_text(path: Path) -> str:
         raise UsageError(f"{path} is an override; the config comes first, then its overrides.")
     try:
         with path.open("rb") as file:
-            content = file.read(yaml.MAX_BYTES + 1)
+            content = file.read(MAX_CONFIG_BYTES + 1)
     except FileNotFoundError:
         folder = path.parent if path.parent.is_dir() else Path()
         names = sorted(str(other) for other in folder.glob("*") if other.suffix in (".yaml", ".yml"))
@@ -137,7 +137,7 @@ def read_config_text(path: Path) -> str:
         raise UsageError(f"{path} is a folder; name the config file in it.") from None
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}.") from None
-    if len(content) > yaml.MAX_BYTES:
+    if len(content) > MAX_CONFIG_BYTES:
         raise ConfigError([Mistake((), yaml.TOO_LARGE, f"{path}:1:1")])
     try:
         return content.decode("utf-8-sig")

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, Field
 
 from nettool.config.spec import Spec
+from nettool.limits import MAX_THREADS
 
 _INTERVAL = re.compile(r"(\d+(?:\.\d+)?)\s*(s|sec|seconds?|epochs?|steps?)")
 _UNITS: dict[str, Literal["seconds", "epochs", "steps"]] = {"epoch": "epochs", "step": "steps"}
@@ -34,7 +35,7 @@ class Runtime(Spec):
 
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """auto takes cuda where there is one, else the cpu."""
-    threads: Annotated[int, Field(ge=1, le=1024)] | None = None
+    threads: Annotated[int, Field(ge=1, le=MAX_THREADS)] | None = None
     """Threads of the cpu's matrix products. Default: by the size of the network, at most the number of cores."""
 
 

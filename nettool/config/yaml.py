@@ -1,7 +1,7 @@
 """Text to a tree in which every value knows its line and column; YAML 1.2 scalars, and nothing that executes.
 
 Built on PyYAML's events, so that tags, aliases, duplicate keys, depth and size are judged while parsing, before
-anything is built. The whole of what a text may hold is stated in the limits below.
+anything is built. What a text may hold is stated in nettool.limits.
 """
 
 from __future__ import annotations
@@ -15,12 +15,9 @@ from typing import Any
 import yaml
 
 from nettool.errors import ConfigError, Mistake
+from nettool.limits import MAX_CONFIG_BYTES, MAX_CONFIG_DEPTH, MAX_CONFIG_VALUES, MAX_DIGITS
 
-MAX_BYTES = 1_000_000
-MAX_DEPTH = 50
-MAX_NODES = 20_000
-MAX_DIGITS = 30
-TOO_LARGE = f"is larger than {MAX_BYTES:,} bytes; is this a config?"
+TOO_LARGE = f"is larger than {MAX_CONFIG_BYTES:,} bytes; is this a config?"
 
 Scalar = None | bool | int | float | str
 
@@ -100,7 +97,7 @@ def parse(text: str, place: Place) -> Node:
         num_bytes = len(text.encode())
     except UnicodeEncodeError:
         raise ConfigError([Mistake((), "holds bytes that are not UTF-8 text.", str(place))]) from None
-    if num_bytes > MAX_BYTES:
+    if num_bytes > MAX_CONFIG_BYTES:
         raise ConfigError([Mistake((), TOO_LARGE, str(place))])
     parser = _Parser(place)
     try:
@@ -149,10 +146,10 @@ class _Parser:
 
     def node(self, event: yaml.Event, events: Iterator[yaml.Event], depth: int) -> Node:
         self.num_nodes += 1
-        if self.num_nodes > MAX_NODES:
-            raise self.fatal(event, f"more than {MAX_NODES:,} values; numbers belong in a data file.")
-        if depth > MAX_DEPTH:
-            raise self.fatal(event, f"nested more than {MAX_DEPTH} levels deep.")
+        if self.num_nodes > MAX_CONFIG_VALUES:
+            raise self.fatal(event, f"more than {MAX_CONFIG_VALUES:,} values; numbers belong in a data file.")
+        if depth > MAX_CONFIG_DEPTH:
+            raise self.fatal(event, f"nested more than {MAX_CONFIG_DEPTH} levels deep.")
         place = self.place(event)
         if isinstance(event, yaml.AliasEvent):
             self.mistake(event, "aliases (`*name`) are not read; write the value out.")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from nettool.config.data import SplitName
 from nettool.config.signature import Signature
-from nettool.data.columns import Column
+from nettool.data.columns import Column, Role
 from nettool.data.examples import Split
 from nettool.data.inputs import FeatureEncoder, encoder_from_json
 from nettool.data.targets import TargetEncoder, target_from_json, target_to_json
+from nettool.data.text_encoder import StreamEncoder
 from nettool.errors import RunError
 
 
@@ -43,12 +44,17 @@ class Encoders:
     def from_json(cls, data: Any) -> Encoders:
         """The encoders that `to_json` wrote. Raises RunError when something else wrote it."""
         try:
-            return cls(
+            encoders = cls(
                 encoder_from_json(data["features"]),
                 target_from_json(data["target"]),
-                tuple(Column(column["name"], column["kind"], column["role"]) for column in data["columns"]),
+                tuple(Column(str(column["name"]), column["kind"], column["role"]) for column in data["columns"]),
             )
-        except (KeyError, TypeError, ValueError) as error:
+            if not encoders.columns and encoders.features.kind != StreamEncoder.kind:
+                raise ValueError("no columns")
+            if not all(column.role in get_args(Role) for column in encoders.columns):
+                raise ValueError("a column without a part to play")
+            return encoders
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError) as error:
             raise RunError(f"the fitted encoders cannot be read ({type(error).__name__}: {error}).") from error
 
 

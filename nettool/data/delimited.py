@@ -13,8 +13,8 @@ import pyarrow as pa
 from nettool.data.streams import open_stream
 from nettool.data.values import MISSING, show
 from nettool.errors import DataError
+from nettool.limits import MAX_TABLE_HEADER_BYTES
 
-HEADER_BYTES = 1 << 20
 BOM = b"\xef\xbb\xbf"
 NOT_TEXT = {
     b"PK\x03\x04": "a zip archive or an Excel workbook",
@@ -131,7 +131,7 @@ class _QuoteCounter:
 def _read_header(path: Path, delimiter: str | None) -> str:
     """Check the first line, and find the delimiter where the suffix does not say it."""
     with open_stream(path) as stream:
-        start = stream.read(HEADER_BYTES)
+        start = stream.read(MAX_TABLE_HEADER_BYTES)
     for magic, what in NOT_TEXT.items():
         if start.startswith(magic):
             raise DataError(f"{path}: this is no text but {what}. Cure: export the table as csv.")
@@ -140,10 +140,13 @@ def _read_header(path: Path, delimiter: str | None) -> str:
     if not start.strip():
         raise DataError(f"{path}: the file is empty.")
     lines = start.splitlines(keepends=True)
-    text = "".join(_decoded(iter(lines), path, forgive_end=len(start) == HEADER_BYTES))
+    text = "".join(_decoded(iter(lines), path, forgive_end=len(start) == MAX_TABLE_HEADER_BYTES))
     text = text.lstrip("\r\n")
     delimiters = [delimiter] if delimiter else [",", ";", "\t", "|"]
-    headers = [next(csv.reader(io.StringIO(text, newline=""), delimiter=mark)) for mark in delimiters]
+    try:
+        headers = [next(csv.reader(io.StringIO(text, newline=""), delimiter=mark)) for mark in delimiters]
+    except csv.Error as error:
+        raise DataError(f"{path}: line 1: {error}. The first line names the columns; is this a table?") from error
     best = next((index for index, header in enumerate(headers) if len(header) > 1), 0)
     _check_names(path, headers[best])
     return delimiters[best]

@@ -19,12 +19,10 @@ from numpy.typing import NDArray
 from nettool.data.memory import check_memory
 from nettool.data.streams import open_stream
 from nettool.errors import DataError
+from nettool.limits import MAX_DEFLATED, MAX_DIMENSIONS
 
 TYPES = {0x09: "signed bytes", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "float64"}
-MOST_DIMENSIONS = 32
 CHUNK = 1 << 20
-MOST_DEFLATED = 1032
-"""Deflate, gzip's way of packing, makes nothing smaller than by this factor."""
 
 
 def is_idx(path: Path) -> bool:
@@ -142,7 +140,7 @@ def _parse_header(path: Path, stream: IO[bytes]) -> tuple[int, ...]:
             f"Cure: save the array as npz."
         )
     num_dimensions = start[3]
-    if not 1 <= num_dimensions <= MOST_DIMENSIONS:
+    if not 1 <= num_dimensions <= MAX_DIMENSIONS:
         raise DataError(
             f"{path}: the header says {num_dimensions} dimensions. The file is damaged. Cure: copy it again."
         )
@@ -161,7 +159,7 @@ def _check_sizes(path: Path, sizes: tuple[int, ...]) -> None:
     """Compare the declared sizes with the file's, as far as that is possible without unpacking it."""
     stored = path.stat().st_size
     if path.suffix.lower() == ".gz":
-        if math.prod(sizes) > MOST_DEFLATED * stored:
+        if math.prod(sizes) > MAX_DEFLATED * stored:
             raise _lie(path, sizes, f"that many cannot be packed into the file's {stored:,}")
     elif (held := stored - 4 - 4 * len(sizes)) != math.prod(sizes):
         raise _lie(path, sizes, f"there are {held:,}")

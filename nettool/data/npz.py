@@ -17,8 +17,8 @@ from nettool.data.arrow import from_numpy, from_texts
 from nettool.data.streams import check_expansion
 from nettool.data.values import show
 from nettool.errors import DataError
+from nettool.limits import MAX_ARRAY_HEADER_BYTES
 
-HEADER_BYTES = 1 << 16
 DAMAGE = (
     ValueError, OSError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error, lzma.LZMAError,
 )  # fmt: skip
@@ -121,7 +121,7 @@ def read_header(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NpzArray:
     """What an array says of itself. Raises one of DAMAGE where that makes no sense."""
     # numpy would read a header of any declared length before it finds it too long.
     with archive.open(member) as stream:
-        beginning = io.BytesIO(stream.read(HEADER_BYTES))
+        beginning = io.BytesIO(stream.read(MAX_ARRAY_HEADER_BYTES))
     version = np.lib.format.read_magic(beginning)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     try:

@@ -12,16 +12,12 @@ from typing import IO, Any, cast
 
 from nettool.config.data import COMPRESSIONS
 from nettool.errors import DataError
-
-HARMLESS = 16 * 2**20
-MOST = 500
-"""A file may hold so many times its own size, once that is more than HARMLESS bytes. Tables compress ten to
-fifty times, deflate at its best a thousand times: only a file that was made to fill the memory does."""
+from nettool.limits import HARMLESS_BYTES, MAX_EXPANSION
 
 
 def check_expansion(path: Path, stored: int, expanded: int) -> None:
     """Refuse a file of `stored` bytes that unpacks to `expanded`, where that is out of all proportion."""
-    if expanded > HARMLESS and expanded > MOST * stored:
+    if expanded > HARMLESS_BYTES and expanded > MAX_EXPANSION * stored:
         raise DataError(
             f"{path}: {stored:,} bytes unpack to {expanded:,} or more. No table compresses like that; the "
             f"file was made to fill the memory, or is damaged. Cure: unpack it yourself if you trust it."

@@ -39,15 +39,13 @@ from nettool.config.signature import (
 )
 from nettool.config.signature import Sequence as Steps
 from nettool.errors import ConfigError, ConfigPath, Mistake
+from nettool.limits import MAX_PARAMETERS
 from nettool.model import sequence_shapes, spatial_shapes
 from nettool.model.misfits import EMBED, Misfit, residual_changes, steps_are_gone, wrong_shape
 from nettool.model.plans import LayerPlan, NetworkPlan, input_shape
 from nettool.model.product_shapes import given_numbers, plan_custom, plan_dense, plan_output
 from nettool.model.spatial_shapes import Hidden
 from nettool.model.verdicts import looks_ahead, norms_one_number
-
-MAX_PARAMETERS = 2**40
-"""Beyond this a network is refused before anything is built: a slip of the pen, not a plan."""
 
 
 def embedding_width(num_codes: int) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from nettool.errors import RunError
+from nettool.limits import MAX_RECORD_BYTES
 from nettool.runs import durable
 from nettool.runs.directory import FORMAT_VERSION, RunDirectory
 
@@ -63,10 +64,12 @@ def write_record(run: RunDirectory, record: Mapping[str, Any]) -> None:
 def read_record(run: RunDirectory) -> dict[str, Any]:
     """The content of run.json. Raises RunError where it is missing or damaged."""
     try:
+        if run.record.stat().st_size > MAX_RECORD_BYTES:
+            raise ValueError("it is too large")
         record = json.loads(run.record.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RunError(f"{run.path} has no run.json: no run, or one that was killed as it began.") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RunError(f"{run.record} cannot be read: {error}.") from None
     if not isinstance(record, dict):
         raise RunError(f"{run.record} is damaged: it is no JSON object.")

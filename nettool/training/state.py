@@ -109,6 +109,9 @@ class TrainingState:
         position = facts["position"]
         self.epoch, self.step, self.update = (int(position[name]) for name in ("epoch", "step", "update"))
         self.epoch_seconds = float(position["epoch_seconds"])
+        steps_before = max((result.step for result in self.history), default=0)
+        if len(self.history) != self.epoch or self.step != steps_before + self.update:
+            raise ValueError(f"the saved position, {position}, is not where the saved history ends")
         if facts["best"] is not None:
             weights = {name: tensor.to(self.loss_sum.device) for name, tensor in part("best.").items()}
             self.best = Best(weights=weights, **facts["best"])

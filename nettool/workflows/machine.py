@@ -88,7 +88,7 @@ def differences(record: Mapping[str, Any], device: torch.device, threads: int) -
     ]
     found += [f"{name} {then[name]} (here {here[name]})" for name in ("device", "cpu") if then[name] != here[name]]
     if then["threads"] != threads:
-        found.append(f"{then['threads']} threads (here {threads})")
+        found.append(f"{then['threads']} thread{'s' if then['threads'] != 1 else ''} (here {threads})")
     return tuple(found)
 
 

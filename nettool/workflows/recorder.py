@@ -102,8 +102,9 @@ class Recorder:
         }
         if saved is None or not saved.record:
             return record
-        position = saved.facts["state"]["position"] if saved.facts else {"epoch": 0, "step": 0}
-        stay = {"at": now, "epoch": position["epoch"], "step": position["step"], "overrides": overrides, **here}
+        position = saved.facts.state.position if saved.facts else None
+        epoch, step = (position.epoch, position.step) if position else (0, 0)
+        stay = {"at": now, "epoch": epoch, "step": step, "overrides": overrides, **here}
         return {**saved.record, "status": "running", "resumed": [*saved.record.get("resumed", []), stay]}
 
     def begin(self, state: TrainingState) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeInt
 from torch import Tensor
 
 from nettool.config.experiment import Experiment
@@ -19,28 +21,67 @@ from nettool.runs.journal import read_record
 from nettool.training.state import TrainingState
 from nettool.workflows import machine
 from nettool.workflows.prepare import Prepared, prepare_training
+from nettool.workflows.trained import Facts, check_facts
 
 CHANGEABLE = ("epochs", "early_stopping", "checkpoint", "runtime", *(f"data.{key}" for key in PATH_KEYS))
 """What a run may be changed to when it goes on: how far, not what has been done already."""
 COMPLETE = ("finished", "stopped early")
 
 
+class Position(BaseModel):
+    """How far a run has come, see `TrainingState`."""
+
+    model_config = ConfigDict(strict=True)
+
+    epoch: NonNegativeInt
+    step: NonNegativeInt
+    update: NonNegativeInt
+    epoch_seconds: Annotated[FiniteFloat, Field(ge=0)]
+
+
+class BestEpoch(BaseModel):
+    """What is known of the best weights, see `Best`."""
+
+    model_config = ConfigDict(strict=True)
+
+    epoch: NonNegativeInt
+    value: float
+    loss: float | None
+    metrics: dict[str, float]
+
+
+class State(BaseModel):
+    """What `TrainingState.to_tensors` says beside its tensors."""
+
+    model_config = ConfigDict(strict=True)
+
+    position: Position
+    best: BestEpoch | None
+
+
+class StateFacts(Facts):
+    """The facts beside a state of training."""
+
+    elapsed: Annotated[FiniteFloat, Field(ge=0)]
+    state: State
+
+
 @dataclass(frozen=True)
 class Saved:
-    """Where a run stands. tensors and facts are empty where it was stopped before its first checkpoint.
+    """Where a run stands. There are no tensors and no facts where it was stopped before its first checkpoint.
 
     record: of the run so far, empty where it cannot be read. elapsed: seconds that it has taken. notes: for the user.
     """
 
     tensors: dict[str, Tensor]
-    facts: dict[str, Any]
+    facts: StateFacts | None
     record: dict[str, Any]
     notes: tuple[str, ...] = ()
 
     @property
     def elapsed(self) -> float:
         """Seconds that the run has taken up to here."""
-        return float(self.facts.get("elapsed", 0.0))
+        return self.facts.elapsed if self.facts else 0.0
 
 
 def load_run(run: RunDirectory, overrides: Sequence[str]) -> Loaded:
@@ -97,15 +138,16 @@ def prepare_resumption(run: RunDirectory, loaded: Loaded) -> tuple[Prepared, Sav
     record = _record(run)
     tensors, facts, notes = _newest(run)
     prepared = prepare_training(loaded)
-    known = facts.get("fingerprint", record.get("data"))
-    if known is not None:
+    known = facts.fingerprint if facts else record.get("data")
+    if isinstance(known, dict):
         _check_data(loaded, prepared.data.fingerprint, known)
     if facts:
         with loaded.located():
-            _check_checkpoint(run, loaded, prepared, facts)
+            before = _config_of(run, facts)
+            _check_checkpoint(run, loaded, prepared, facts, before)
         if loaded.experiment.runtime.threads is None:
-            prepared = replace(prepared, threads=int(facts["threads"]))
-        notes = (*notes, *_schedule_note(loaded.experiment, facts))
+            prepared = replace(prepared, threads=facts.threads)
+        notes = (*notes, *_schedule_note(loaded.experiment, before))
     notes = (*notes, *_machine_notes(record, prepared))
     return prepared, Saved(tensors, facts, record, notes)
 
@@ -117,10 +159,10 @@ def _record(run: RunDirectory) -> dict[str, Any]:
         return {}
 
 
-def _newest(run: RunDirectory) -> tuple[dict[str, Tensor], dict[str, Any], tuple[str, ...]]:
+def _newest(run: RunDirectory) -> tuple[dict[str, Tensor], StateFacts | None, tuple[str, ...]]:
     """The newest checkpoint that is whole; nothing where there never was one."""
     if not run.last.exists() and not run.previous.exists():
-        return {}, {}, ()
+        return {}, None, ()
     try:
         return *_load(run.last), ()
     except RunError as damage:
@@ -133,16 +175,16 @@ def _newest(run: RunDirectory) -> tuple[dict[str, Tensor], dict[str, Any], tuple
                 f"{damage} There is no whole checkpoint before it either. Train again: nettool train {run.config}"
             ) from None
         checkpoint.restore_previous(run.previous, run.last)
-        position = facts["state"]["position"]
-        where = f"the checkpoint before it, of epoch {position['epoch'] + 1}, step {position['step']}"
+        position = facts.state.position
+        where = f"the checkpoint before it, of epoch {position.epoch + 1}, step {position.step}"
         return tensors, facts, (f"warning: {damage} Going on from {where}.",)
 
 
-def _load(path: Any) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def _load(path: Path) -> tuple[dict[str, Tensor], StateFacts]:
     tensors, facts = checkpoint.load(path)
-    if facts["format_version"] < 2 or "state" not in facts:
+    if facts["format_version"] < 2:
         raise RunError(f"{path} was written by an older nettool, which kept too little to go on. Train a new run.")
-    return tensors, facts
+    return tensors, check_facts(StateFacts, facts, path)
 
 
 def _check_data(loaded: Loaded, found: dict[str, Any], known: dict[str, Any]) -> None:
@@ -154,27 +196,35 @@ def _check_data(loaded: Loaded, found: dict[str, Any], known: dict[str, Any]) ->
             )
 
 
-def _check_checkpoint(run: RunDirectory, loaded: Loaded, prepared: Prepared, facts: dict[str, Any]) -> None:
+def _config_of(run: RunDirectory, facts: StateFacts) -> Experiment:
+    try:
+        return load_mapping(facts.config).experiment
+    except ConfigError as error:
+        raise DamagedError(f"{run.last}: {error}") from None
+
+
+def _check_checkpoint(
+    run: RunDirectory, loaded: Loaded, prepared: Prepared, facts: StateFacts, before: Experiment
+) -> None:
     """The config may have been edited by hand, and another version may read the same data otherwise."""
-    _check_changes(loaded, load_mapping(facts["config"]).experiment)
-    done = facts["state"]["position"]["epoch"]
+    _check_changes(loaded, before)
+    done = facts.state.position.epoch
     if loaded.experiment.epochs < done:
         raise ConfigError([Mistake(("epochs",), f"{done:,} are done already; name as many or more.")])
-    if json.loads(json.dumps(prepared.data.encoders.to_json())) != facts["encoders"]:
+    if json.loads(json.dumps(prepared.data.encoders.to_json())) != facts.encoders:
         raise RunError(
             f"{run.path}: the same data are read otherwise than when the run began, so its weights no longer fit. "
             "Go on with the versions in its run.json, or train a new run."
         )
 
 
-def _schedule_note(experiment: Experiment, facts: dict[str, Any]) -> tuple[str, ...]:
+def _schedule_note(experiment: Experiment, before: Experiment) -> tuple[str, ...]:
     """Where more epochs change the learning rates of those that are done."""
-    before = load_mapping(facts["config"]).experiment.epochs
-    if before == experiment.epochs or not isinstance(experiment.schedule, Cosine | OneCycle):
+    if before.epochs == experiment.epochs or not isinstance(experiment.schedule, Cosine | OneCycle):
         return ()
     return (
-        f"the schedule {experiment.schedule.name} spans all epochs: from here on it is that of {experiment.epochs:,}, "
-        f"up to here it was that of {before:,}. A run of {experiment.epochs:,} from the beginning ends elsewhere.",
+        f"the schedule {experiment.schedule.name} spans all epochs: up to here it was that of {before.epochs:,}, from "
+        f"here on it is that of {experiment.epochs:,}. So many from the beginning end elsewhere.",
     )
 
 
@@ -188,9 +238,9 @@ def _machine_notes(record: dict[str, Any], prepared: Prepared) -> tuple[str, ...
 
 def restore(state: TrainingState, saved: Saved) -> None:
     """Take up the saved state. Raises DamagedError where it is not that of this network."""
-    if not saved.facts or saved.facts["state"]["position"]["step"] == 0:  # nothing was learned: begin at the beginning
+    if saved.facts is None or saved.facts.state.position.step == 0:  # nothing was learned: begin at the beginning
         return
     try:
-        state.restore(saved.tensors, saved.facts["state"])
+        state.restore(saved.tensors, saved.facts.state.model_dump())
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise DamagedError(f"the checkpoint does not fit the run's config: {error}") from None

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
 import torch
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 from torch import Tensor
 
 from nettool.config.experiment import Experiment
@@ -20,7 +21,8 @@ from nettool.data.bundle import Encoders
 from nettool.data.dataset import Dataset, Stretches, to_tensor
 from nettool.data.examples import Split
 from nettool.data.targets import NumberEncoder
-from nettool.errors import ConfigError, RunError, UsageError
+from nettool.errors import ConfigError, DamagedError, RunError, UsageError
+from nettool.limits import MAX_THREADS
 from nettool.model.class_weights import class_weights_from
 from nettool.model.compile import Network, compile_network
 from nettool.model.losses import Loss, build_loss
@@ -73,6 +75,39 @@ class Trained:
         return decoder(self.encoders)(self.loss.predictions(logits)).cpu()
 
 
+class Facts(BaseModel):
+    """What is read of the facts beside weights: a stranger may have written them."""
+
+    model_config = ConfigDict(strict=True)
+
+    config: dict[str, Any]
+    encoders: dict[str, Any]
+    baseline: list[FiniteFloat]
+    threads: Annotated[int, Field(ge=1, le=MAX_THREADS)]
+    device: str
+    fingerprint: dict[str, dict[str, Any]]
+
+
+class BestFacts(Facts):
+    """Those of the best weights."""
+
+    epoch: Annotated[int, Field(ge=0)]
+
+
+FactsType = TypeVar("FactsType", bound=Facts)
+
+
+def check_facts(kind: type[FactsType], facts: dict[str, Any], source: Path) -> FactsType:
+    """The facts, if they are of this kind. Raises DamagedError where they are not."""
+    try:
+        return kind.model_validate(facts)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, first["loc"]))
+        text = f"{source} does not fit together: {name} is {first['input']!r:.60}: {first['msg']}."
+        raise DamagedError(text) from None
+
+
 def facts_of(
     experiment: Experiment,
     encoders: Encoders,
@@ -108,23 +143,30 @@ def load_trained(argument: Path | None, overrides: Sequence[str] = ()) -> Traine
         source = argument
     else:
         source = find_run(argument).weights
-    tensors, facts = checkpoint.load(source)
+    tensors, written = checkpoint.load(source)
     try:
-        experiment = load_mapping(facts["config"], overrides).experiment
-        encoders = Encoders.from_json(facts["encoders"])
-        plan = plan_network(experiment, encoders.signature)
-        device = machine.device_like(facts["device"])
-        network = compile_network(plan, experiment.seed, device)
-        network.load_state_dict(tensors)
-        baseline = tuple(float(number) for number in facts["baseline"])
-        threads, epoch = int(facts["threads"]), int(facts["epoch"])
-        fingerprint = dict(facts["fingerprint"])
+        facts = check_facts(BestFacts, written, source)
+        return _put_together(source, tensors, facts, load_mapping(facts.config, overrides).experiment)
     except ConfigError as error:
         hint = " A layer added from Python must be registered before its run is loaded, which only Python can do."
         raise RunError(f"{source}: {error}{hint if 'no layer' in str(error) else ''}") from None
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise RunError(f"{source} does not fit together: {error}") from None
+
+
+def _put_together(source: Path, tensors: dict[str, Tensor], facts: BestFacts, experiment: Experiment) -> Trained:
+    encoders = Encoders.from_json(facts.encoders)
+    if len(facts.baseline) != encoders.signature.target.num_outputs:
+        raise ValueError(f"a baseline of {len(facts.baseline)} numbers is not that of its target")
+    plan = plan_network(experiment, encoders.signature)
+    num_numbers = sum(tensor.numel() for tensor in tensors.values())
+    if plan.num_parameters > num_numbers:  # asked before a network is built that its file does not fill
+        raise ValueError(f"its config has {plan.num_parameters:,} parameters, but the file {num_numbers:,} numbers")
+    device = machine.device_like(facts.device)
+    network = compile_network(plan, experiment.seed, device)
+    network.load_state_dict(tensors)
     network.eval()
+    baseline = tuple(facts.baseline)
     return Trained(
         source=source,
         experiment=experiment,
@@ -133,11 +175,11 @@ def load_trained(argument: Path | None, overrides: Sequence[str] = ()) -> Traine
         network=network,
         loss=make_loss(experiment, encoders, baseline, device),
         baseline=baseline,
-        threads=threads,
+        threads=facts.threads,
         device=device,
-        trained_on=facts["device"],
-        epoch=epoch,
-        fingerprint=fingerprint,
+        trained_on=facts.device,
+        epoch=facts.epoch,
+        fingerprint=facts.fingerprint,
     )
 
 

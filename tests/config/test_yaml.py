@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from refusals import GOOD, Refuse
 
-from nettool.config.yaml import MAX_BYTES, MAX_NODES, Node, Place, parse, resolve_scalar
+from nettool.config.yaml import Node, Place, parse, resolve_scalar
 from nettool.errors import ConfigError
+from nettool.limits import MAX_CONFIG_BYTES, MAX_CONFIG_VALUES
 
 
 def tree(text: str) -> Node:
@@ -165,10 +166,12 @@ def test_bombs_are_refused_at_once(name: str) -> None:
 def test_depth_size_and_number_of_values_are_limited() -> None:
     assert values("[" * 50 + "]" * 50)
     assert mistakes("[" * 51 + "]" * 51) == ["c.yaml:1:51 nested more than 50 levels deep."]
-    assert values("a: " + "x" * (MAX_BYTES - 3))
-    assert mistakes("a: " + "x" * (MAX_BYTES - 2)) == ["c.yaml:1:1 is larger than 1,000,000 bytes; is this a config?"]
-    assert values("[" + "1," * (MAX_NODES - 1) + "]")
-    assert mistakes("[" + "1," * MAX_NODES + "]") == [
+    assert values("a: " + "x" * (MAX_CONFIG_BYTES - 3))
+    assert mistakes("a: " + "x" * (MAX_CONFIG_BYTES - 2)) == [
+        "c.yaml:1:1 is larger than 1,000,000 bytes; is this a config?"
+    ]
+    assert values("[" + "1," * (MAX_CONFIG_VALUES - 1) + "]")
+    assert mistakes("[" + "1," * MAX_CONFIG_VALUES + "]") == [
         "c.yaml:1:40000 more than 20,000 values; numbers belong in a data file."
     ]
 
@@ -224,7 +227,7 @@ def test_files_that_are_no_text_or_too_large_are_refused(refuse: Refuse) -> None
     assert refuse(b"# " + b"x" * 2_000_000) == too_large
     assert refuse(b"a: " + "é".encode() * 1_000_000) == too_large
     # The mark at the beginning must not make room for a file whose end would be cut off.
-    assert refuse(b"\xef\xbb\xbf" + GOOD.encode().ljust(MAX_BYTES - 2, b"#")) == too_large
+    assert refuse(b"\xef\xbb\xbf" + GOOD.encode().ljust(MAX_CONFIG_BYTES - 2, b"#")) == too_large
 
 
 def test_a_byte_order_mark_is_ignored(folder: Path) -> None:

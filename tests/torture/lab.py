@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import shutil
 import signal
 from collections.abc import Callable, Iterator
@@ -68,6 +69,12 @@ class Lab:
 
     def resume(self, run: Path, *arguments: str, **befalls: Any) -> Result:
         return self.run(run.parent, "train", "--resume", run.name, "--quiet", *arguments, **befalls)
+
+    def call(self, name: str, *arguments: str, folder: Path | None = None) -> Any:
+        """What a function of these tests, "module:function", returns in a process with the bug in it."""
+        result = self.run(folder or self.folder, "call", f"tests.torture.{name}", *arguments)
+        assert result.code == 0, result.err
+        return json.loads(result.out)
 
     def new_run(self, folder: Path) -> Path:
         """A name for a run directory that is not there yet."""

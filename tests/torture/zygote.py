@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import importlib
 import itertools
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,11 +29,13 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Task:
-    """A command line, run in a folder, and what befalls it.
+    """A command line, run in a folder, and what befalls it. ("call", "module:function", ...) calls a function of the
+    tests with texts instead; what it returns is printed as JSON.
 
     kill_at: the operation of durable.py before which the process is killed. fail_at, errno, for_good: the operation
     that fails with this error, alone or with all behind it. bug: of bugs.py, planted first. log: a file that tells the
-    operations. chunk: bytes of a write, so that a small checkpoint is several.
+    operations. audit: a file that tells what a stranger's file has brought about. measure: a file that tells time and
+    memory. chunk: bytes of a write, so that a small checkpoint is several.
     """
 
     folder: str
@@ -41,6 +46,8 @@ class Task:
     for_good: bool = False
     bug: str = ""
     log: str = ""
+    audit: str = ""
+    measure: str = ""
     chunk: int = 4096
 
 
@@ -153,15 +160,54 @@ def _become(task: Task) -> None:
         if task.bug:
             bugs.BUGS[task.bug].plant()
         _watch(task)
-        sys.argv = ["nettool", *task.arguments]
-        try:
-            main()
-        except SystemExit as left:
-            code = left.code if isinstance(left.code, int) else 1
+        if task.audit:
+            _audit(task.audit)
+        before = resource.getrusage(resource.RUSAGE_SELF)
+        if task.arguments[0] == "call":
+            code = _call(*task.arguments[1:])
+        else:
+            sys.argv = ["nettool", *task.arguments]
+            try:
+                main()
+            except SystemExit as left:
+                code = left.code if isinstance(left.code, int) else 1
         sys.stdout.flush()
+        sys.stderr.flush()
+        if task.measure:
+            Path(task.measure).write_text(json.dumps(_cost(before)))
+    except BaseException:
+        traceback.print_exc()
         sys.stderr.flush()
     finally:
         os._exit(code)
+
+
+def _call(name: str, *arguments: str) -> int:
+    module, _, function = name.partition(":")
+    print(json.dumps(getattr(importlib.import_module(module), function)(*arguments)))
+    return 0
+
+
+def _cost(before: resource.struct_rusage) -> dict[str, float]:
+    """Processor seconds, and MiB above what was there before."""
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {"seconds": seconds, "mebibytes": (after.ru_maxrss - before.ru_maxrss) / 1024}
+
+
+AUDITED = ("pickle.", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "subprocess.", "socket.", "shutil.", "exec")
+
+
+def _audit(path: str) -> None:
+    """Write down whatever executes something, from here on."""
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if event.startswith(AUDITED):
+            detail = arguments[0].co_filename if event == "exec" else arguments[0] if arguments else ""
+            os.write(log, f"{event} {detail}\n".encode(errors="replace"))
+
+    sys.addaudithook(hook)
 
 
 def _watch(task: Task) -> None:

@@ -1,0 +1,333 @@
+"""Rows 3 and 6: files from strangers execute nothing, and take neither time nor memory."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import json
+import os
+import pickle
+import shutil
+import struct
+import sys
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from nettool.runs import checkpoint
+from tests.torture.lab import Lab
+from tests.torture.zygote import ROOT
+
+CANARY = "pwned"
+MOST_SECONDS = 2.0
+MOST_MEBIBYTES = 64
+
+
+class Payload:
+    """What a pickle of it does to whoever opens it."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (os.system, (f"touch {CANARY}",))
+
+
+HOSTILE: list[Any] = [
+    None, 0, -1, 1e999, 10**30, "os.system", [], {}, [[]], {"kind": "os.system"}, "x" * 1000, [None], True,
+]  # fmt: skip
+Files = dict[str, bytes]
+Stranger = tuple[str, tuple[str, ...], Files]
+"""What it is, the command line that meets it, and the files to put there first."""
+
+
+def strangers(folder: Path) -> Iterator[Stranger]:
+    """Everything that somebody could be talked into opening."""
+    bomb = pickle.dumps(Payload())
+    train = ("train", "table.yaml", "--quiet")
+    for ending in ("csv", "tsv", "jsonl", "parquet", "npz", "npy", "txt", "gz", "png", "pkl", "yaml"):
+        yield f"a pickle called .{ending}", (*train, f"data.path=evil.{ending}"), {f"evil.{ending}": bomb}
+    yield "an object array", (*train, "data.path=evil.npz", "data.target=y"), {"evil.npz": _npz(x=_objects())}
+    yield "an object array as target", (*train, "data.path=evil.npz", "data.target=y"), {"evil.npz": _npz(y=_objects())}
+    yield "a pickle as predictions' table", ("predict", "uncut", "evil.csv"), {"evil.csv": bomb}
+    yield "a pickle as another test set", ("eval", "uncut", "--data", "evil.npz"), {"evil.npz": bomb}
+    yield "a pickle for IDX images", (*train, "data={path: train-images-idx3-ubyte}"), {"train-images-idx3-ubyte": bomb}
+    for name, content in (("a pickle", bomb), ("torch.save", _torch_save()), ("a tar of pickles", b"ustar" + bomb)):
+        yield f"{name} as weights", ("eval", "evil.safetensors"), {"evil.safetensors": content}
+        yield f"{name} as a run's weights", ("eval", "run"), {"run/config.yaml": b"", "run/best.safetensors": content}
+        yield (
+            f"{name} as a run's state",
+            ("train", "--resume", "run"),
+            {"run/config.yaml": (folder / "uncut/config.yaml").read_bytes(), "run/last.safetensors": content},
+        )
+    config = (folder / "table.yaml").read_text()
+    for tag in (
+        "!!python/object/apply:os.system [touch pwned]",
+        "!!python/name:os.system",
+        "!!python/module:os",
+        "!x y",
+    ):
+        yield f"{tag} in a config", ("check", "evil.yaml"), {"evil.yaml": (config + f"name: {tag}\n").encode()}
+        yield (
+            f"{tag} in a run's config",
+            ("train", "--resume", "run"),
+            {"run/config.yaml": (config + f"name: {tag}\n").encode()},
+        )
+        yield f"{tag} as an override", ("check", "table.yaml", f"name={tag}"), {}
+    for path in (
+        "os.system",
+        "__import__('os').system('touch pwned')",
+        "tests.torture.strangers.Payload",
+        "../evil.py",
+    ):
+        for key in ("layers.0", "layers.0.activation", "loss", "optimizer.name", "schedule.name", "metrics", "init"):
+            yield f"{key} is {path}", ("check", "table.yaml", f"{key}={json.dumps(path)}"), {}
+    for path in (
+        "http://127.0.0.1:9/x.csv",
+        "s3://bucket/x.csv",
+        "file:///etc/passwd",
+        "| touch pwned",
+        "$(touch pwned).csv",
+    ):
+        yield f"data from {path}", (*train, f"data.path={json.dumps(path)}"), {}
+    weights, state, config = (
+        (folder / "uncut" / name).read_bytes() for name in ("best.safetensors", "last.safetensors", "config.yaml")
+    )
+    for what, change in _metadata():
+        evil = {"evil.safetensors": _changed(weights, change)}
+        yield f"weights whose metadata {what}", ("eval", "evil.safetensors"), evil
+    further = config.replace(b"epochs: 12", b"epochs: 30")
+    for what, change in (*_metadata(), *_state_metadata()):
+        run = {"run/config.yaml": further, "run/last.safetensors": _changed(state, change)}
+        yield f"a state whose metadata {what}", ("train", "--resume", "run", "--quiet"), run
+
+
+def _metadata() -> Iterator[tuple[str, Callable[[dict[str, Any]], Any]]]:
+    """Changes of the facts beside the weights."""
+    for key in ("config", "encoders", "baseline", "threads", "device", "fingerprint", "epoch"):
+        yield f"lack {key}", lambda facts, key=key: facts.pop(key)
+        for value in HOSTILE:
+            yield f"say {key} is {str(value)[:20]}", lambda facts, key=key, value=value: facts.update({key: value})
+    for part in ("features", "target", "columns"):
+        for value in HOSTILE:
+            yield f"say encoders.{part} is {str(value)[:20]}", lambda f, p=part, v=value: f["encoders"].update({p: v})
+    yield "name a custom layer", lambda facts: facts["config"]["layers"].insert(0, {"os.system": {"x": 1}})
+    yield "hold a layer of 10 TB", lambda facts: facts["config"]["layers"].insert(0, {"dense": {"units": 1_000_000}})
+    yield "ask for a million threads", lambda facts: facts.update(threads=1_000_000)
+    yield "ask for no threads", lambda facts: facts.update(threads=0)
+
+
+def _state_metadata() -> Iterator[tuple[str, Callable[[dict[str, Any]], Any]]]:
+    for value in HOSTILE:
+        for key in ("state", "elapsed"):
+            yield f"say {key} is {str(value)[:20]}", lambda facts, key=key, value=value: facts.update({key: value})
+        for key in ("position", "best"):
+            yield f"say state.{key} is {str(value)[:20]}", lambda f, k=key, v=value: f["state"].update({k: v})
+        for key in ("epoch", "step", "update", "epoch_seconds"):
+            yield (
+                f"say position.{key} is {str(value)[:20]}",
+                lambda f, k=key, v=value: f["state"]["position"].update({k: v}),
+            )
+
+
+def meet_strangers(lab: Lab) -> None:
+    """Each is refused, or read for what it is; and nothing that it names is executed."""
+    folder = lab.case("table")
+    allowed = _executed(lab, folder, ("train", "table.yaml", "--quiet", "--run-dir", "benign"))
+    allowed |= _executed(lab, folder, ("eval", "benign"))
+    everything = list(strangers(folder))
+    for what, arguments, files in everything[::4] if lab.sample and not lab.bug else everything:
+        place = folder / "strange"
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir()
+        for name in ("table.yaml", "people.csv"):
+            shutil.copy(folder / name, place)
+        shutil.copytree(folder / "uncut", place / "uncut")
+        for name, content in files.items():
+            (place / name).parent.mkdir(exist_ok=True)
+            (place / name).write_bytes(content)
+        with lab.point(what):
+            audit = folder / "audit"
+            result = lab.run(place, *arguments, audit=str(audit))
+            assert not (place / CANARY).exists(), "the payload was executed"
+            new = _suspicious(audit) - allowed
+            assert not new, f"it brought about {sorted(new)[:3]}"
+            plausible = "metadata" in what and result.code == 0  # what they say instead may well be
+            assert result.code == 2 or plausible, (result.code, result.err)
+            assert "Traceback" not in result.err, result.err
+
+
+def _executed(lab: Lab, folder: Path, arguments: tuple[str, ...]) -> set[str]:
+    audit = folder / "audit"
+    lab.run(folder, *arguments, audit=str(audit))
+    return _suspicious(audit)
+
+
+def _suspicious(audit: Path) -> set[str]:
+    """What was executed, but for modules of nettool's and of what it depends on."""
+    homes = tuple(f"exec {home}/" for home in (sys.prefix, sys.base_prefix, ROOT / "nettool", ROOT / "cli"))
+    return {line for line in audit.read_text().splitlines() if not line.startswith((*homes, "exec <frozen"))}
+
+
+def _npz(**arrays: Any) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, **{"x": np.arange(9), "y": np.arange(9) % 2, **arrays})
+    return file.getvalue()
+
+
+def _objects() -> Any:
+    return np.array([Payload()] * 9, dtype=object)
+
+
+def _torch_save() -> bytes:
+    file = io.BytesIO()
+    torch.save({"weight": torch.ones(3), "bomb": Payload()}, file)
+    return file.getvalue()
+
+
+def _changed(weights: bytes, change: Callable[[dict[str, Any]], Any]) -> bytes:
+    """The weights with other facts beside them, and the checksum of that: it keeps accidents out, not attackers."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "evil.safetensors")
+        path.write_bytes(weights)
+        tensors, facts = checkpoint.load(path)
+        with contextlib.suppress(KeyError):
+            change(facts)
+        checkpoint.save(path, tensors, facts)
+        return path.read_bytes()
+
+
+# --- bombs -------------------------------------------------------------------------------------------------
+
+
+def bombs(folder: Path) -> Iterator[Stranger]:
+    """Small files that ask for a lot."""
+    check = ("check", "bomb.yaml")
+    config = (folder / "table.yaml").read_text()
+    aliases = "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9) if n else 'x'}]\n" for n in range(12))
+    yield "an alias bomb", check, {"bomb.yaml": (aliases + config).encode()}
+    yield "brackets 3,000 deep", check, {"bomb.yaml": ("layers: " + "[" * 3000 + "]" * 3000).encode()}
+    yield "mappings 3,000 deep", check, {"bomb.yaml": ("layers: " + "{a: " * 3000 + "}" * 3000).encode()}
+    blocks = "\n".join(" " * depth + "a:" for depth in range(3000))
+    yield "blocks 3,000 deep", check, {"bomb.yaml": blocks.encode()}
+    yield "a number of 5,000 digits", check, {"bomb.yaml": (config + "seed: " + "9" * 5000).encode()}
+    yield "a hundred thousand layers", check, {"bomb.yaml": (config + "  - dense: 1\n" * 100_000).encode()}
+    yield "a config of 40 MB", check, {"bomb.yaml": b"#" * 40_000_000}
+    yield "an override that is deep", ("check", "table.yaml", "layers=" + "[" * 3000), {}
+    yield "repeats of repeats", ("check", "table.yaml", _repeats()), {}
+    yield "a layer of 10 TB", ("check", "table.yaml", "layers=[{dense: 1000000}, {dense: 1000000}, output]"), {}
+    yield "an embedding of 10 TB", ("check", "table.yaml", "layers.0.units=9999999999999"), {}
+    train = ("train", "table.yaml", "--quiet", "data.path=bomb.npz", "data.target=y")
+    yield "an array of 12 TB", train, {"bomb.npz": _claims((1_500_000_000_000,))}
+    yield "a table of 12 TB", train, {"bomb.npz": _claims((1_500_000, 1_000_000))}
+    yield "a zip bomb", train, {"bomb.npz": _zeros()}
+    yield (
+        "a gzip bomb",
+        ("train", "table.yaml", "data.path=bomb.csv.gz"),
+        {"bomb.csv.gz": gzip.compress(bytes(500_000_000), 6)},
+    )
+    image = ("train", "table.yaml", "data={path: pictures}")
+    yield "an image of 10 gigapixels", image, {"pictures/a/x.png": _png(100_000), "pictures/b/x.png": _png(100_000)}
+    idx = ("train", "table.yaml", "data={path: train-images-idx3-ubyte}")
+    yield (
+        "images of 12 TB",
+        idx,
+        {
+            "train-images-idx3-ubyte": struct.pack(">IIII", 0x803, 4_000_000_000, 60, 50) + bytes(99),
+            "train-labels-idx1-ubyte": struct.pack(">II", 0x801, 4_000_000_000) + bytes(99),
+        },
+    )
+    weights = ("eval", "bomb.safetensors")
+    yield "a header of exabytes", weights, {"bomb.safetensors": (1 << 62).to_bytes(8, "little") + b"{}"}
+    yield "a deep header", weights, {"bomb.safetensors": _header(b'{"a":' + b"[" * 200_000)}
+    yield "a header of lists", weights, {"bomb.safetensors": _header(b'{"a":[' + b"[]," * 5_000_000 + b"[]]}")}
+    facts = b'{"__metadata__":{"nettool":"%s"}}'
+    yield "deep facts", weights, {"bomb.safetensors": _header(facts % (b"[" * 200_000))}
+    yield "facts with a number of 5,000 digits", weights, {"bomb.safetensors": _header(facts % (b"9" * 5000))}
+    yield (
+        "a tensor of 12 TB",
+        weights,
+        {
+            "bomb.safetensors": _header(
+                b'{"a":{"dtype":"F64","shape":[1500000000000],"data_offsets":[0,12000000000000]}}'
+            )
+        },
+    )
+    yield "deep json lines", ("train", "table.yaml", "data.path=bomb.jsonl"), {"bomb.jsonl": b'{"a":' + b"[" * 100_000}
+    run = {"uncut/run.json": b"[" * 200_000}
+    yield "a deep record", ("runs", "show", "uncut"), run
+
+
+def _repeats() -> str:
+    inner = "{dense: 1}"
+    for _ in range(8):
+        inner = f"{{repeat: {{times: 1000, layers: [{inner}]}}}}"
+    return f"layers=[{inner}, output]"
+
+
+def _header(header: bytes) -> bytes:
+    return len(header).to_bytes(8, "little") + header
+
+
+def _claims(shape: tuple[int, ...]) -> bytes:
+    """An npz whose array says that it is larger than it is."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": shape})  # type: ignore[no-untyped-call]
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("x.npy", header.getvalue() + bytes(800))
+    return file.getvalue()
+
+
+def _zeros() -> bytes:
+    """An npz of 4 GB that is 4 MB."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (500_000_000,)})  # type: ignore[no-untyped-call]
+    file = io.BytesIO()
+    with (
+        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive,
+        archive.open("x.npy", "w", force_zip64=True) as member,
+    ):
+        member.write(header.getvalue())
+        for _ in range(400):
+            member.write(bytes(10_000_000))
+    return file.getvalue()
+
+
+def _png(side: int) -> bytes:
+    """A PNG that says how large it is, and holds a little of it."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    head = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    pixels = zlib.compress(bytes(1_000_000))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+
+
+def defuse_bombs(lab: Lab) -> None:
+    """Each is refused in two seconds of processor time and 64 MiB above what was there."""
+    folder = lab.case("table")
+    for what, arguments, files in bombs(folder):
+        place = folder / "bombs"
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir()
+        for name in ("table.yaml", "people.csv"):
+            shutil.copy(folder / name, place)
+        shutil.copytree(folder / "uncut", place / "uncut")
+        for name, content in files.items():
+            (place / name).parent.mkdir(exist_ok=True, parents=True)
+            (place / name).write_bytes(content)
+        with lab.point(what):
+            measured = folder / "measured"
+            measured.unlink(missing_ok=True)
+            result = lab.run(place, *arguments, measure=str(measured))
+            assert result.code == 2, (result.code, result.err)
+            assert "Traceback" not in result.err, result.err
+            cost = json.loads(measured.read_text())
+            assert cost["seconds"] <= MOST_SECONDS, f"{cost['seconds']:.1f} s"
+            assert cost["mebibytes"] <= MOST_MEBIBYTES, f"{cost['mebibytes']:.0f} MiB"
