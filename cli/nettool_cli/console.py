@@ -18,18 +18,26 @@ UNWRAPPED_WIDTH = 1000
 
 def stdout() -> Console:
     """For the answer."""
-    from rich.console import Console
-
-    width = None if sys.stdout.isatty() else UNWRAPPED_WIDTH
-    return Console(highlight=False, markup=False, emoji=False, width=width)
+    return _console(is_stderr=False)
 
 
 def stderr() -> Console:
     """For progress and messages."""
+    return _console(is_stderr=True)
+
+
+def _console(is_stderr: bool) -> Console:
     from rich.console import Console
 
-    width = None if sys.stderr.isatty() else UNWRAPPED_WIDTH
-    return Console(stderr=True, highlight=False, markup=False, emoji=False, width=width)
+    class PlainConsole(Console):
+        """Takes text for text, and leaves what a broken pipe means to whoever called."""
+
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    stream = sys.stderr if is_stderr else sys.stdout
+    width = None if stream.isatty() else UNWRAPPED_WIDTH
+    return PlainConsole(stderr=is_stderr, highlight=False, markup=False, emoji=False, width=width)
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[str]], text_columns: int = 1) -> Table:

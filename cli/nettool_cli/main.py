@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import signal
@@ -12,7 +13,7 @@ from types import FrameType
 
 import typer
 
-from nettool.errors import ConfigError, NettoolError
+from nettool.errors import ConfigError, NettoolError, ResourceError
 from nettool_cli import check, console, doctor, evaluate, generate, init, predict, runs, schema, train, verify
 
 app = typer.Typer(
@@ -93,10 +94,15 @@ def _run() -> int:
         return error.exit_code
     except typer.Exit as leave:
         return leave.exit_code
-    except BrokenPipeError:
-        # The reader (`| head -1`) has what it wanted; Python would complain while closing the stream.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader (`| head -1`) has what it wanted
+        _drop_output()
         return 0
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO) or error.filename is not None:
+            return _report_bug(error)
+        _drop_output()
+        console.message(f"nettool: cannot write the answer: {os.strerror(error.errno)}. Free some space.")
+        return ResourceError.exit_code
     except Exception as error:
         if hasattr(error, "exit_code") and hasattr(error, "show"):  # a usage error of the argument parser
             error.show()
@@ -105,6 +111,11 @@ def _run() -> int:
             return int(error.exit_code)
         return _report_bug(error)
     return 0
+
+
+def _drop_output() -> None:
+    """What waits in the stream goes nowhere; Python would complain while closing it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _report_bug(error: Exception) -> int:
