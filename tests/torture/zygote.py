@@ -163,14 +163,14 @@ def _become(task: Task) -> None:
         if task.audit:
             _audit(task.audit)
         before = resource.getrusage(resource.RUSAGE_SELF)
-        if task.arguments[0] == "call":
-            code = _call(*task.arguments[1:])
-        else:
-            sys.argv = ["nettool", *task.arguments]
-            try:
+        try:
+            if task.arguments[0] == "call":
+                code = _call(*task.arguments[1:])
+            else:
+                sys.argv = ["nettool", *task.arguments]
                 main()
-            except SystemExit as left:
-                code = left.code if isinstance(left.code, int) else 1
+        except SystemExit as left:
+            code = left.code if isinstance(left.code, int) else 1
         sys.stdout.flush()
         sys.stderr.flush()
         if task.measure:
