@@ -37,7 +37,7 @@ FORMULA = re.compile(r"[=@\t\r]|[+-](?!\d+(\.\d+)?(e[+-]?\d+)?$).", re.IGNORECAS
 
 def meet_names(lab: Lab) -> None:
     """As a column, as a class, as a run: in all that is printed, and in csv files that nettool writes."""
-    for what, name in NAMES.items():
+    for what, name in list(NAMES.items())[:: 4 if lab.sample and not lab.bug else 1]:
         folder = lab.folder / f"names-{what.replace(' ', '-')}"
         folder.mkdir(exist_ok=True)
         _write_table(folder, name)
@@ -129,7 +129,7 @@ def predict_on_a_terminal() -> str:
 
         from nettool_cli.main import main
 
-        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+        sys.stdout, sys.stderr = (open(number, "w", closefd=False) for number in (1, 2))  # noqa: SIM115
         sys.argv = ["nettool", "predict", "t.csv"]
         try:
             main()

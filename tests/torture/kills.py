@@ -74,3 +74,44 @@ def _has_rows(run: Path) -> bool:
     """Whether an epoch has ended, which is long after the first save of every case."""
     metrics = run / "metrics.csv"
     return metrics.exists() and len(metrics.read_text().splitlines()) > 1
+
+
+def kill_after_damage(lab: Lab, case: str) -> None:
+    """The newest checkpoint was damaged; killed anywhere while the one before it takes over, a whole one is there."""
+    folder = lab.case(case)
+    num_operations = len((folder / "log").read_text().splitlines())
+    for number in range(1, 60, 12 if lab.sample else 1):
+        run = lab.new_run(folder)
+        lab.train(folder, run, kill_at=num_operations // 2)
+        if not (run / "previous.safetensors").exists():
+            lab.resume(run, kill_at=num_operations // 4)
+        content = bytearray((run / "last.safetensors").read_bytes())
+        content[-1] ^= 1
+        (run / "last.safetensors").write_bytes(content)
+        with lab.point(f"{case}, damaged, then killed before operation {number}"):
+            lab.resume(run, kill_at=number)
+            result = lab.resume(run)
+            assert result.code == 0, result.err
+            assert_same_run(folder / "uncut", run)
+        lab.done_with(run)
+
+
+def go_further(lab: Lab, case: str) -> None:
+    """A run that has ended goes on, to more epochs or with more patience, as if it had been asked for them at once."""
+    folder = lab.case(case)
+    plain = ("schedule={name: step, every: 3, factor: 0.5}",)
+    for what, first, then in (
+        ("more epochs", ("epochs=3", "early_stopping=null"), ("epochs=7",)),
+        ("no further epoch", ("epochs=0", "early_stopping=null"), ("epochs=5",)),
+        ("more patience", ("epochs=30", "early_stopping={patience: 1}"), ("early_stopping.patience=3",)),
+        ("an end by patience", ("epochs=3", "early_stopping=null"), ("epochs=30", "early_stopping={patience: 3}")),
+    ):
+        short, whole = lab.new_run(folder), lab.new_run(folder)
+        with lab.point(f"{case}, {what}"):
+            assert lab.train(folder, short, *plain, *first).code == 0
+            result = lab.resume(short, *then)
+            assert result.code == 0, result.err
+            assert lab.train(folder, whole, *plain, *first, *then).code == 0
+            assert_same_run(whole, short)
+        lab.done_with(short)
+        lab.done_with(whole)

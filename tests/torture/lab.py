@@ -6,6 +6,7 @@ import itertools
 import json
 import shutil
 import signal
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -41,7 +42,9 @@ class Lab:
         try:
             yield
         except AssertionError as error:
-            self.failures.append(f"{what}: {' '.join(str(error).split())[:300]}")
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            said = " ".join(str(error).split())[:300] or place.line
+            self.failures.append(f"{what}: {said} ({Path(place.filename).name}:{place.lineno})")
             if self.bug:
                 raise Caught from None
 

@@ -76,3 +76,14 @@ def spoil(config: str, rounds: str) -> dict[str, object]:
             except Exception as error:
                 wrong.append(f"{type(error).__name__}: {error}")
     return {"wrong": wrong, "refused": refused, "texts": texts}
+
+
+def list_mistakes(lab: Lab) -> None:
+    """A hundred mistakes are told on one screen."""
+    text = GOOD + "".join(f"key_{number}: {number}\n" for number in range(100))
+    (lab.folder / "spoilt.yaml").write_text(text)
+    with lab.point("a hundred mistakes"):
+        result = lab.run(lab.folder, "check", "spoilt.yaml")
+        assert result.code == 2, result.err
+        assert len(result.err.splitlines()) <= 24, f"{len(result.err.splitlines())} lines"
+        assert "more mistakes" in result.err, result.err

@@ -171,3 +171,15 @@ def train_back_in_time(run: str) -> int:
     with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
         nettool_cli.main.main()
     return 0
+
+
+def start_after_a_kill(lab: Lab) -> None:
+    """A run whose process was killed can be gone on with at once."""
+    folder = lab.case("table")
+    for number in (60, 200):
+        run = lab.new_run(folder)
+        with lab.point(f"killed before operation {number}, gone on with"):
+            assert lab.train(folder, run, kill_at=number).code == -9
+            result = lab.resume(run)
+            assert result.code == 0, result.err
+        lab.done_with(run)

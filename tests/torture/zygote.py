@@ -71,6 +71,13 @@ class Running:
     def send(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
 
+    def has_ended(self) -> bool:
+        """Whether the child is gone, or waits for its parent to look."""
+        try:
+            return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        except FileNotFoundError:
+            return True
+
     def wait(self) -> Result:
         status = self.zygote.read()["status"]
         out, err = (Path(self.task.folder, name).read_text(errors="replace") for name in ("stdout", "stderr"))

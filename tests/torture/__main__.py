@@ -1,0 +1,95 @@
+"""Everything, exhaustively: `make torture`. Prints what was tried, and which planted bug was noticed by which check.
+
+With names of checks behind it only those, without the bugs: python -m tests.torture kill_everywhere:cnn
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Queue
+
+from tests.torture.bugs import BUGS
+from tests.torture.checks import CHECKS, ROWS
+from tests.torture.lab import Caught, Lab
+from tests.torture.zygote import Zygote
+
+WORKERS = 2
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A check that was run to its end, or to the first failure if a bug was planted."""
+
+    name: str
+    points: int
+    failures: tuple[str, ...]
+    seconds: float
+
+
+@contextmanager
+def workers() -> Iterator[Callable[..., Ended]]:
+    """What runs a check in a free zygote, in a folder of its own."""
+    free: Queue[Zygote] = Queue()
+    zygotes = [Zygote() for _ in range(WORKERS)]
+    for zygote in zygotes:
+        free.put(zygote.__enter__())
+
+    def run(name: str, bug: str = "") -> Ended:
+        zygote = free.get()
+        began = time.monotonic()
+        with tempfile.TemporaryDirectory() as folder:
+            lab = Lab(Path(folder), zygote, sample=False, bug=bug)
+            try:
+                CHECKS[BUGS[bug].check if bug else name](lab)
+            except Caught:
+                pass
+            except Exception as error:  # the check itself could not go on
+                lab.failures.append(f"{type(error).__name__}: {error}")
+            finally:
+                free.put(zygote)
+        ended = Ended(name, lab.points, tuple(lab.failures), time.monotonic() - began)
+        print(
+            f"  {ended.name:<45} {ended.points:>6,} {len(ended.failures):>4} {ended.seconds:>8.1f} s", file=sys.stderr
+        )
+        return ended
+
+    try:
+        yield run
+    finally:
+        for zygote in zygotes:
+            zygote.__exit__(None, None, None)
+
+
+def main() -> int:
+    """All of it; 0 if everything holds and every bug is noticed."""
+    chosen = sys.argv[1:]
+    with workers() as run, ThreadPoolExecutor(WORKERS) as pool:
+        ended = {one.name: one for one in pool.map(run, chosen or CHECKS)}
+        controls = {} if chosen else {one.name: one for one in pool.map(lambda bug: run(bug, bug), BUGS)}
+    print(f"| {'what must hold':<26} | points tried | failures |\n| {'-' * 26} | {'-' * 12}: | {'-' * 8}: |")
+    for row, checks in ROWS.items():
+        results = [ended[name] for name in checks if name in ended]
+        if results:
+            points, failures = sum(one.points for one in results), sum(len(one.failures) for one in results)
+            print(f"| {row:<26} | {points:>13,} | {failures:>9,} |")
+    failed = [f"{one.name}: {failure}" for one in ended.values() for failure in one.failures]
+    print(*[f"\nFAILED {failure}" for failure in failed], sep="")
+    unnoticed = [name for name, one in controls.items() if not one.failures]
+    if controls:
+        print("\n| planted bug | noticed by |\n| --- | --- |")
+        for name, one in controls.items():
+            noticed = BUGS[name].check if one.failures else "NOBODY"
+            print(f"| {BUGS[name].what} | `{noticed}` |")
+        print(f"\n{len(controls) - len(unnoticed)} of {len(controls)} bugs noticed")
+    return 1 if failed or unnoticed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
