@@ -62,14 +62,23 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Raises RunError where there is no such file or a newer nettool wrote it, DamagedError for anything else.
     """
     try:
-        facts = _verified_facts(path)
+        facts = read_facts(path)
         with safetensors.safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-    except FileNotFoundError:
-        raise RunError(f"{path}: no such file.") from None
     except (safetensors.SafetensorError, OSError) as error:
         raise DamagedError(f"{path} is no intact safetensors file ({error}).") from None
     return tensors, facts
+
+
+def read_facts(path: Path) -> dict[str, Any]:
+    """The facts of a file whose checksum is that of its bytes, without its tensors. Raises as `load` does."""
+    try:
+        with path.open("rb") as file:
+            return _verified_facts(file, path)
+    except FileNotFoundError:
+        raise RunError(f"{path}: no such file.") from None
+    except OSError as error:
+        raise DamagedError(f"{path} cannot be read ({error}).") from None
 
 
 def restore_previous(previous: Path, last: Path) -> None:
@@ -80,20 +89,18 @@ def restore_previous(previous: Path, last: Path) -> None:
     durable.rename(previous, last)
 
 
-def _verified_facts(path: Path) -> dict[str, Any]:
-    """The facts of a file whose checksum is that of its bytes. Raises as `load` does, and OSError."""
-    with path.open("rb") as file:
-        header = _read_header(file, path)
-        try:
-            metadata = json.loads(header)["__metadata__"]
-            digest = metadata.get("sha256")
-            facts = _parse(metadata["nettool"].encode())
-            version = int(facts["format_version"])
-        except (KeyError, ValueError, TypeError, AttributeError, RecursionError):
-            raise DamagedError(f"{path} was not written by nettool: its metadata is missing or damaged.") from None
-        # Before anything that they say is believed. Format 1 had no checksum, and a later one may have another.
-        if (digest is not None or version == FORMAT_VERSION) and digest != _digest(header, str(digest), file):
-            raise DamagedError(f"{path} is damaged: its checksum does not match its content.")
+def _verified_facts(file: IO[bytes], path: Path) -> dict[str, Any]:
+    header = _read_header(file, path)
+    try:
+        metadata = json.loads(header)["__metadata__"]
+        digest = metadata.get("sha256")
+        facts = _parse(metadata["nettool"].encode())
+        version = int(facts["format_version"])
+    except (KeyError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
+        raise DamagedError(f"{path} was not written by nettool: its metadata is missing or damaged.") from None
+    # Before anything that they say is believed. Format 1 had no checksum, and a later one may have another.
+    if (digest is not None or version == FORMAT_VERSION) and digest != _digest(header, str(digest), file):
+        raise DamagedError(f"{path} is damaged: its checksum does not match its content.")
     if version > FORMAT_VERSION:
         written_by = str(facts.get("nettool", "a newer version"))[:100]
         raise RunError(f"{path} was written by nettool {written_by} (format {version}); upgrade nettool to read it.")

@@ -51,12 +51,8 @@ class Recorder:
         if saved:
             self._clean_up()
         self._record = self._first_record(saved)
-        if saved:  # first: a run that has more to do than its config said is no longer complete
-            journal.write_record(run, self._record)
-            self._write_config()
-        else:  # first: with its config a run can be gone on with
-            self._write_config()
-            journal.write_record(run, self._record)
+        self._write_config()  # first: with it a run can be gone on with
+        journal.write_record(run, self._record)
         self._log = durable.Appender(run.log)
         self._writer = BackgroundWriter()
         self._journal: journal.Journal | None = None

@@ -14,6 +14,7 @@ from torch import Tensor
 from nettool.config.experiment import Experiment
 from nettool.config.load import PATH_KEYS, Loaded, load, load_mapping
 from nettool.config.optimization import Cosine, OneCycle
+from nettool.config.write import to_plain
 from nettool.errors import ConfigError, ConfigPath, DamagedError, DataError, Mistake, RunError
 from nettool.runs import checkpoint
 from nettool.runs.directory import RunDirectory
@@ -129,8 +130,14 @@ def _monitor(experiment: Experiment) -> str:
 
 
 def is_complete(run: RunDirectory, loaded: Loaded) -> bool:
-    """Whether nothing is left to do: the run ended by itself, with this very config."""
-    return _record(run).get("status") in COMPLETE and loaded.experiment == load(run.config).experiment
+    """Whether nothing is left to do: the run ended by itself, and its last state is of this very config."""
+    if _record(run).get("status") not in COMPLETE:
+        return False
+    try:
+        written = checkpoint.read_facts(run.last).get("config")
+    except RunError:
+        return False
+    return bool(written == to_plain(loaded.experiment))
 
 
 def prepare_resumption(run: RunDirectory, loaded: Loaded) -> tuple[Prepared, Saved]:

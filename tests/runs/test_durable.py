@@ -1,8 +1,11 @@
 import errno
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nettool.errors import ResourceError
 from nettool.runs import durable
@@ -16,25 +19,76 @@ def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
 
 
-def test_file_and_folder_are_synced_in_that_order_around_the_rename(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def operations(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """Kind and file of every operation from here on."""
+    seen: list[tuple[str, str]] = []
+    monkeypatch.setattr(durable, "watch", lambda operation: seen.append((operation.kind, operation.path.name)))
+    return seen
+
+
+def test_a_file_is_synced_before_it_has_its_name_and_the_folder_afterwards(
+    tmp_path: Path, operations: list[tuple[str, str]]
 ) -> None:
-    calls: list[str] = []
-    fsync, replace = os.fsync, Path.replace
-    folders = {tmp_path.stat().st_ino: "fsync folder"}
-
-    def record_sync(descriptor: int) -> None:
-        calls.append(folders.get(os.fstat(descriptor).st_ino, "fsync file"))
-        fsync(descriptor)
-
-    def record_replace(self: Path, target: Path) -> Path:
-        calls.append("rename")
-        return replace(self, target)
-
-    monkeypatch.setattr(os, "fsync", record_sync)
-    monkeypatch.setattr(Path, "replace", record_replace)
     durable.write_file(tmp_path / "file", b"content")
-    assert calls == ["fsync file", "rename", "fsync folder"]
+    temporary = durable.temporary_of(tmp_path / "file").name
+    assert operations == [
+        ("create", temporary), ("write", temporary), ("sync", temporary), ("rename", temporary),
+        ("sync folder", tmp_path.name),
+    ]  # fmt: skip
+
+
+def test_the_old_content_may_keep_a_name(tmp_path: Path, operations: list[tuple[str, str]]) -> None:
+    path, previous = tmp_path / "last", tmp_path / "previous"
+    durable.write_file(path, b"one", previous)
+    assert not previous.exists()
+    durable.write_file(path, b"two", previous)
+    durable.write_file(path, b"three", previous)
+    assert (path.read_bytes(), previous.read_bytes()) == (b"three", b"two")
+    assert [kind for kind, _ in operations[-3:]] == ["rename", "rename", "sync folder"]
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["last", "previous"]
+
+
+def test_operations_are_numbered_without_a_gap_in_every_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers: list[int] = []
+    monkeypatch.setattr(durable, "watch", lambda operation: numbers.append(operation.number))
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: durable.write_file(tmp_path / str(name), b"x"), range(40)))
+    assert sorted(numbers) == list(range(min(numbers), min(numbers) + 40 * 5))
+
+
+@given(st.lists(st.binary(max_size=30), max_size=12), st.integers(1, 20))
+def test_pieces_are_written_whole_whatever_their_sizes(pieces: list[bytes], chunk: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(durable, "CHUNK", chunk)
+        chunks = list(durable._chunks(pieces))
+    assert b"".join(chunks) == b"".join(pieces)
+    assert all(len(piece) <= chunk for piece in chunks)
+
+
+def test_a_lock_is_held_by_one_and_tells_who(tmp_path: Path) -> None:
+    path = tmp_path / ".lock"
+    descriptor = durable.lock(path, "me")
+    assert descriptor is not None
+    assert durable.lock(path, "you") is None
+    assert path.read_text() == "me"
+    os.close(descriptor)
+    again = durable.lock(path, "you, who have a shorter story")
+    assert again is not None
+    assert path.read_text() == "you, who have a shorter story"
+    os.close(again)
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_said_to_be_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(descriptor: int, operation: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(ResourceError, match="the file system has no locks; write to another folder"):
+        durable.lock(tmp_path / ".lock", "me")
 
 
 @pytest.mark.parametrize(

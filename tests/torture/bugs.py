@@ -202,6 +202,16 @@ def errors_unexplained() -> None:
     durable.one_line_errors = lambda path: contextlib.nullcontext()  # type: ignore[assignment, return-value]
 
 
+@bug("the journal is written beside durable.py", "watch_from_outside")
+def written_beside() -> None:
+    from nettool.runs import durable
+
+    def append(self: Any, text: str) -> None:
+        os.write(self._descriptor, text.encode())
+
+    durable.Appender.append = append  # type: ignore[method-assign]
+
+
 # --- row 10: signals ---------------------------------------------------------------------------------------
 
 

@@ -13,6 +13,7 @@ from tests.torture import (
     kills,
     malformed,
     numbers,
+    outside,
     power,
     processes,
     signals,
@@ -21,6 +22,7 @@ from tests.torture import (
 )
 from tests.torture.lab import Check
 
+OUTSIDE = "1, 9  from outside (strace)"
 ALL_CASES = ("table", "cnn", "lstm")
 
 
@@ -62,6 +64,10 @@ ROWS: dict[str, dict[str, Check]] = {
         "spoil_data": numbers.spoil_data,
         "never_the_best": numbers.never_the_best,
         **_each(numbers.diverge, *ALL_CASES),
+    },
+    OUTSIDE: {
+        "watch_from_outside": outside.watch_from_outside,
+        "fail_from_outside": outside.fail_from_outside,
     },
     "18  shells": {"use_shells": processes.use_shells, "set_the_clock_back": processes.set_the_clock_back},
 }
