@@ -81,7 +81,7 @@ def _first_infinite(network: nn.Module, batches: Sequence[Batch]) -> str:
     for hook in hooks:
         hook.remove()
     if not found:
-        return "the loss itself, of finite outputs"
+        return "every output is finite, but the loss that is made of them is not"
     return f"{found[0]} is not finite" if found[0] == INPUT else f"the output of {found[0]} is not finite"
 
 

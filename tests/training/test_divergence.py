@@ -66,7 +66,7 @@ def test_a_loss_that_overflows_of_finite_outputs_is_named(build: Build) -> None:
     job, _ = built
     job.train.features.fill_(1.0)
     object.__setattr__(job.step.loss, "mean", lambda *arguments: torch.tensor(float("inf"), requires_grad=True))
-    assert "at step 1: the loss itself, of finite outputs." in told(built)
+    assert "at step 1: every output is finite, but the loss that is made of them is not." in told(built)
 
 
 @pytest.mark.parametrize("accumulate", [1, 3])
