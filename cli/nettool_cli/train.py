@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from nettool.errors import UsageError
 from nettool_cli import console
 from nettool_cli.arguments import OptionalConfigArgument, OverridesArgument
+
+if TYPE_CHECKING:
+    from nettool.workflows.train import Outcome
+    from nettool.workflows.watch import Watcher
 
 
 def train(
@@ -37,43 +43,67 @@ def train(
 
     Examples: nettool train configs/digits.yaml optimizer.lr=0.01; nettool train --resume last epochs=200
     """
-    from nettool.config.load import load
-
     flags = {"runtime.device": device, "seed": seed, "epochs": epochs}
-    given = [f"{key}={value}" for key, value in flags.items() if value is not None]
-    changes = [*(overrides or ()), *given]
+    changes = [*(overrides or ()), *(f"{key}={value}" for key, value in flags.items() if value is not None)]
     if resume is not None:
-        changes = _changes_of_run(config, changes, run_dir, dry_run)
+        outcome = _go_on(resume, _changes_of_run(config, changes, run_dir, dry_run), quiet)
     elif config is None:
         raise UsageError("name a config to train: nettool train CONFIG. `nettool init` lists examples.")
     elif dry_run:
-        from nettool.workflows.check import check_config
-        from nettool_cli.check import print_network
-
-        print_network(check_config(load(config, changes), all_rows=True))
+        _show(config, changes)
         return
     else:
-        loaded = load(config, changes)
-
-    from nettool.workflows import train as workflow
-    from nettool.workflows.prepare import prepare_training
-    from nettool_cli.progress import LiveWatcher, choose_watcher
-
-    watcher = choose_watcher(quiet)
-    try:
-        if resume is not None:
-            outcome = workflow.resume(None if resume == "last" else Path(resume), changes, watcher)
-        else:
-            outcome = workflow.train(prepare_training(loaded), watcher, run_dir)
-    finally:
-        if isinstance(watcher, LiveWatcher):
-            watcher.close()
+        outcome = _begin(config, changes, run_dir, quiet)
     if as_json:
         console.print_json({"run": str(outcome.run.path), **outcome.record})
     else:
         typer.echo(outcome.run.path)
     if outcome.error is not None:
         raise outcome.error
+
+
+def _show(config: Path, changes: list[str]) -> None:
+    """All that a training would check."""
+    from nettool.config.load import load
+    from nettool.workflows.check import check_config
+    from nettool_cli.check import print_network
+
+    print_network(check_config(load(config, changes), all_rows=True))
+
+
+def _begin(config: Path, changes: list[str], run_dir: Path | None, quiet: bool) -> Outcome:
+    """A new run."""
+    from nettool.config.load import load
+
+    loaded = load(config, changes)  # its mistakes are told before torch is loaded
+
+    from nettool.workflows.prepare import prepare_training
+    from nettool.workflows.train import train
+
+    prepared = prepare_training(loaded)
+    with _watching(quiet) as watcher:
+        return train(prepared, watcher, run_dir)
+
+
+def _go_on(run: str, changes: list[str], quiet: bool) -> Outcome:
+    """The rest of a run."""
+    from nettool.workflows.train import resume
+
+    with _watching(quiet) as watcher:
+        return resume(None if run == "last" else Path(run), changes, watcher)
+
+
+@contextmanager
+def _watching(quiet: bool) -> Iterator[Watcher]:
+    """Who looks on, and gives the terminal back however it ends."""
+    from nettool_cli.progress import LiveWatcher, choose_watcher
+
+    watcher = choose_watcher(quiet)
+    try:
+        yield watcher
+    finally:
+        if isinstance(watcher, LiveWatcher):
+            watcher.close()
 
 
 def _changes_of_run(config: Path | None, changes: list[str], run_dir: Path | None, dry_run: bool) -> list[str]:

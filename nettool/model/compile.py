@@ -25,8 +25,8 @@ from nettool.config.layers import (
     Residual,
 )
 from nettool.config.sequences import GRU, LSTM, RNN, Attention, Embedding, Positional, Transformer
-from nettool.config.signature import Image, ImageExample, Sequence, Shape, TableExample, TokenExample, Tokens
-from nettool.model import blocks, recurrent, spatial, stack
+from nettool.config.signature import Image, ImageExample, Sequence, TableExample, TokenExample, Tokens
+from nettool.model import blocks, norms, recurrent, spatial, stack
 from nettool.model.extents import both, pads, pads2d
 from nettool.model.first_weights import init_layers
 from nettool.model.plans import LayerPlan, NetworkPlan
@@ -123,9 +123,9 @@ class _Builder:
             case Dropout():
                 return self.dropout(spec.rate)
             case BatchNorm():
-                return _batch_norm(plan.input, eps=spec.epsilon, momentum=spec.momentum)
+                return norms.batch_norm(plan.input, eps=spec.epsilon, momentum=spec.momentum)
             case LayerNorm():
-                return _layer_norm(plan.input, eps=spec.epsilon)
+                return norms.layer_norm(plan.input, eps=spec.epsilon)
             case Repeat():
                 return stack.Stack(*(self.build(layer) for layer in plan.inner))
             case Residual():
@@ -151,7 +151,9 @@ class _Builder:
         """Product, norm, activation, dropout, in that order; what does nothing is left out."""
         parts: OrderedDict[str, nn.Module] = OrderedDict(product=_product(plan, spec))
         if spec.norm is not None:
-            parts["norm"] = _batch_norm(plan.output) if spec.norm == "batch_norm" else _layer_norm(plan.output)
+            parts["norm"] = (
+                norms.batch_norm(plan.output) if spec.norm == "batch_norm" else norms.layer_norm(plan.output)
+            )
         if plan.activation != "linear":
             parts["activation"] = _activation(plan.activation)
         if plan.dropout:
@@ -240,23 +242,6 @@ def _projection(plan: LayerPlan) -> nn.Module:
     if isinstance(plan.input, Image):
         return spatial.Conv2d(inputs, outputs, (1, 1), ((0, 0), (0, 0)), bias=False, stride=stride)
     return spatial.Conv1d(inputs, outputs, 1, (0, 0), bias=False, stride=stride[0])
-
-
-def _batch_norm(shape: Shape, eps: float = 1e-5, momentum: float = 0.1) -> nn.Module:
-    match shape:
-        case Image():
-            return nn.BatchNorm2d(shape.channels, eps, momentum)
-        case Sequence():
-            return spatial.TimeBatchNorm(nn.BatchNorm1d(shape.features, eps, momentum))
-        case _:
-            return nn.BatchNorm1d(shape.features, eps, momentum)
-
-
-def _layer_norm(shape: Shape, eps: float = 1e-5) -> nn.Module:
-    """Of an image over all of it, with a gain and a shift for each channel; of a sequence step by step."""
-    if isinstance(shape, Image):
-        return nn.GroupNorm(1, shape.channels, eps=eps)
-    return nn.LayerNorm(shape.features, eps=eps)
 
 
 def _reshaping(plan: LayerPlan, spec: MaxPool | AvgPool | GlobalAvgPool | Flatten | Reshape) -> nn.Module:

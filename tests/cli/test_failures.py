@@ -6,7 +6,9 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
+from nettool.runs import checkpoint, durable
 from nettool.training.step import Step
 from tests.cli.conftest import Nettool
 
@@ -47,6 +49,57 @@ def test_out_of_memory_exits_4_with_what_was_asked_for(
         "examples. Try `batch_size: 16`, which fits by arithmetic, or fewer units.\n"
     )
     assert record_of(folder)["status"] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("error", "amount"),
+    [
+        (RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory: you tried to "
+                      "allocate 512000000 bytes. Error code 12"), ", 0.51 GB more"),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of"), ", 2.1 GB more"),
+        (MemoryError(), ""),
+    ],
+)  # fmt: skip
+def test_out_of_memory_names_the_layer_at_work_and_a_batch_that_fits(
+    nettool: Nettool, config: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, amount: str
+) -> None:
+    def forward(self: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
+        raise error
+
+    monkeypatch.setattr(torch.nn.ReLU, "forward", forward)
+    monkeypatch.setattr("nettool.workflows.exhaustion.free_bytes", lambda: 3000)
+    result = nettool("train", config, "--quiet")
+    assert (result.code, result.out) == (4, "runs/students-0001\n")
+    assert result.err == (
+        f"nettool: out of memory in layers.0 (dense){amount}: 49 parameters and batches of 32 examples. "
+        "Try `batch_size: 16`, which fits by arithmetic, or fewer units.\n"
+    )
+    monkeypatch.setattr("nettool.workflows.exhaustion.free_bytes", lambda: 10)
+    assert (
+        "Not even a batch of one example fits beside them: try fewer units." in nettool("train", config, "--quiet").err
+    )
+
+
+def test_a_failed_background_write_ends_training_soon_with_the_last_checkpoint_whole(
+    nettool: Nettool, config: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(operation: durable.Operation) -> None:
+        if operation.path.name.startswith(".last") and (folder / "runs/students-0001/last.safetensors").exists():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(durable, "watch", fail)
+    result = nettool("train", config, "--quiet", "epochs=100000000", "checkpoint.every=0.05 seconds")
+    assert (result.code, result.out) == (4, "")
+    assert result.err == (
+        "nettool: cannot write runs/students-0001/last.safetensors: the disk is full; free some space.\n"
+    )
+    record = record_of(folder)
+    assert (record["status"], record["why"]) == (
+        "failed",
+        f"ResourceError: {result.err.removeprefix('nettool: ').strip()}",
+    )
+    _, facts = checkpoint.load(folder / "runs/students-0001/last.safetensors")
+    assert 0 < facts["state"]["position"]["epoch"] <= record["epochs"]
 
 
 def test_a_bug_exits_1_with_its_traceback_in_the_log(

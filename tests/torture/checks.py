@@ -6,6 +6,7 @@ from functools import partial
 
 from tests.torture import (
     bits,
+    bombs,
     corrupt,
     data,
     disk,
@@ -41,7 +42,7 @@ ROWS: dict[str, dict[str, Check]] = {
     "3  strangers' files": {"meet_strangers": strangers.meet_strangers},
     "4  the source": {"scan": static.scan},
     "5  malformed configs": {"spoil_configs": malformed.spoil_configs, "list_mistakes": malformed.list_mistakes},
-    "6  bombs": {"defuse_bombs": strangers.defuse_bombs},
+    "6  bombs": {"defuse_bombs": bombs.defuse_bombs},
     "7  corrupt checkpoints": _each(corrupt.corrupt, "table"),
     "8  power": _each(power.lose_power, *ALL_CASES),
     "9  disks": _each(disk.refuse_everywhere, *ALL_CASES),

@@ -1,0 +1,159 @@
+"""Bugs in what is believed of files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tests.torture.bugs import BUGS, Bug, bug
+
+# --- row 7: corruption ------------------------------------------------------------------------------------
+
+
+@bug("the checksum is believed, not computed", "corrupt:table")
+def checksum_believed() -> None:
+    from nettool.runs import checkpoint
+
+    checkpoint._digest = lambda header, found, file: found
+
+
+@bug("a damaged checkpoint ends the run, though there is one before it", "corrupt:table")
+def previous_unused() -> None:
+    from nettool.workflows import resume
+
+    resume._newest = lambda run: (*resume._load(run.last), ())
+
+
+# --- rows 3 and 6: strangers ------------------------------------------------------------------------------
+
+
+@bug("configs are read by a loader that makes objects", "meet_strangers")
+def yaml_makes_objects() -> None:
+    import yaml as pyyaml
+
+    from nettool.config import yaml
+
+    parse = yaml.parse
+
+    def eager(text: str, place: Any) -> Any:
+        try:
+            pyyaml.load(text, pyyaml.UnsafeLoader)
+        except Exception:
+            return parse(text, place)
+        return parse(text, place)
+
+    yaml.parse = eager
+
+
+@bug("weights that are no safetensors are unpickled", "meet_strangers")
+def weights_unpickled() -> None:
+    import torch
+
+    from nettool.errors import DamagedError
+    from nettool.runs import checkpoint
+
+    load = checkpoint.load
+
+    def trusting(path: Path) -> Any:
+        try:
+            return load(path)
+        except DamagedError:
+            try:
+                torch.load(path, weights_only=False)
+            except Exception:
+                return load(path)
+            raise
+
+    checkpoint.load = trusting
+
+
+@bug("arrays of objects are unpickled", "meet_strangers")
+def arrays_unpickled() -> None:
+    import numpy as np
+
+    from nettool.data import npz
+
+    load = np.load
+    np.load = lambda path, allow_pickle=False: load(path, allow_pickle=True)
+    npz._check_members = lambda path: None
+
+
+@bug("the facts beside weights are believed", "meet_strangers")
+def facts_believed() -> None:
+    from nettool.workflows import resume, trained
+
+    for module in (trained, resume):
+        module.check_facts = lambda kind, facts, source: kind.model_construct(**facts)  # type: ignore[attr-defined]
+
+
+@bug("configs may be of any depth", "defuse_bombs")
+def depth_unlimited() -> None:
+    from nettool.config import yaml
+
+    yaml.MAX_CONFIG_DEPTH = 10**9  # type: ignore[attr-defined]
+
+
+@bug("nobody asks whether it fits into memory", "defuse_bombs")
+def memory_unasked() -> None:
+    from nettool.workflows import room
+
+    room.free_bytes = lambda: 10**18
+
+
+@bug("a header may be as long as it says", "defuse_bombs")
+def header_unlimited() -> None:
+    from nettool.runs import checkpoint
+
+    checkpoint.MAX_HEADER_BYTES = 2**63  # type: ignore[attr-defined]
+    checkpoint.MAX_HEADER_LISTS = 2**63  # type: ignore[attr-defined]
+
+
+@bug("a file may unpack to anything", "defuse_bombs")
+def expansion_unlimited() -> None:
+    from nettool.data import memory, npz, streams
+
+    streams.MAX_EXPANSION = 10**9  # type: ignore[attr-defined]
+    npz.check_expansion = lambda path, stored, expanded: None
+    memory.free_bytes = lambda: 10**18
+
+
+# --- row 5: configs ---------------------------------------------------------------------------------------
+
+
+@bug("aliases are read", "spoil_configs")
+def aliases_read() -> None:
+    from nettool.config.yaml import _Parser
+
+    mistake = _Parser.mistake
+    _Parser.mistake = lambda self, event, text: (
+        None if text.startswith(("aliases", "anchors")) else mistake(self, event, text)
+    )  # type: ignore[method-assign]
+
+
+@bug("mistakes have no places", "spoil_configs")
+def places_forgotten() -> None:
+    from nettool.config import load
+
+    load._locate = lambda mistakes, root: list(mistakes)
+
+
+@bug("all mistakes are listed, however many", "list_mistakes")
+def mistakes_unlimited() -> None:
+    from nettool import errors
+
+    layout = errors.format_mistakes
+    errors.format_mistakes = lambda mistakes: layout(mistakes, max_lines=10**9)  # type: ignore[misc, assignment]
+
+
+# --- row 4: the source, of which a copy is searched -------------------------------------------------------
+
+
+def _plant_in_source(name: str, what: str) -> None:
+    BUGS[name] = Bug(what, "scan", lambda: None)
+
+
+_plant_in_source("source_torch_load", "torch.load in the source")
+_plant_in_source("source_pickle", "pickle in the source")
+_plant_in_source("source_np_load", "np.load that may unpickle in the source")
+_plant_in_source("source_yaml_load", "yaml.load in the source")
+_plant_in_source("source_write", "a write beside durable.py in the source")
