@@ -151,9 +151,8 @@ class _Builder:
         """Product, norm, activation, dropout, in that order; what does nothing is left out."""
         parts: OrderedDict[str, nn.Module] = OrderedDict(product=_product(plan, spec))
         if spec.norm is not None:
-            parts["norm"] = (
-                norms.batch_norm(plan.output) if spec.norm == "batch_norm" else norms.layer_norm(plan.output)
-            )
+            norm = norms.batch_norm if spec.norm == "batch_norm" else norms.layer_norm
+            parts["norm"] = norm(plan.output)
         if plan.activation != "linear":
             parts["activation"] = _activation(plan.activation)
         if plan.dropout:

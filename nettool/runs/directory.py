@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -105,12 +107,14 @@ def locked(run: RunDirectory) -> Iterator[None]:
 
 
 def _holder(path: Path) -> str:
-    """What the process that holds the lock wrote into it, as far as it got."""
-    try:
-        written = path.read_text(encoding="utf-8", errors="replace")[:300]
-    except OSError:
-        written = ""
-    return "".join(filter(str.isprintable, written)) or "another process"
+    """What the process that holds the lock wrote into it; it may only just have taken the lock."""
+    for _ in range(20):
+        time.sleep(0.05)
+        with contextlib.suppress(OSError):
+            written = "".join(filter(str.isprintable, path.read_text(encoding="utf-8", errors="replace")[:300]))
+            if written:
+                return written
+    return "another process"
 
 
 def all_runs(root: Path = ROOT) -> Iterator[RunDirectory]:

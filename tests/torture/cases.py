@@ -34,7 +34,7 @@ layers:
   - output
 loss: cross_entropy
 optimizer: {name: sgd, lr: 0.1, momentum: 0.9}
-schedule: {name: plateau, patience: 0}
+schedule: {name: plateau, patience: 0, min_delta: 0.5, factor: 0.5}
 dropout: 0.2
 batch_size: 12
 accumulate: 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections.abc import Iterable
 from pathlib import Path
 
 from nettool.errors import RunError
@@ -16,12 +17,21 @@ def kill_everywhere(lab: Lab, case: str) -> None:
     """At every operation; sampled, at some all over the run."""
     folder = lab.case(case)
     num_operations = len((folder / "log").read_text().splitlines())
-    stride = max(1, num_operations // 12) if lab.sample else 1
-    for number in itertools.count(1, stride):
+    if lab.bug:  # here and there first: what is forgotten shows late in a run
+        _kill_at_each(lab, case, itertools.count(1, max(1, num_operations // 12)))
+    _kill_at_each(lab, case, itertools.count(1, max(1, num_operations // 12) if lab.sample else 1))
+
+
+def _kill_at_each(lab: Lab, case: str, numbers: Iterable[int]) -> None:
+    """Until the run ends before the operation is reached."""
+    folder = lab.case(case)
+    num_operations = len((folder / "log").read_text().splitlines())
+    for number in numbers:
         run = lab.new_run(folder)
         result = lab.train(folder, run, kill_at=number)
         if result.code == 0:
             assert number > 0.9 * num_operations, "the run has fewer operations than the uncut one"
+            lab.done_with(run)
             return
         with lab.point(f"{case}, killed before operation {number}"):
             assert result.code == -9, result.err

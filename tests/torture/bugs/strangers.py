@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def weights_unpickled() -> None:
             return load(path)
         except DamagedError:
             try:
-                torch.load(path, weights_only=False)
+                torch.load(io.BytesIO(path.read_bytes()), weights_only=False)
             except Exception:
                 return load(path)
             raise
