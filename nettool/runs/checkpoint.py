@@ -10,9 +10,10 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import safetensors
+import safetensors.torch
 import torch
 from torch import Tensor
 
@@ -21,7 +22,6 @@ from nettool.limits import MAX_HEADER_BYTES, MAX_HEADER_LISTS
 from nettool.runs import durable
 from nettool.runs.directory import FORMAT_VERSION
 
-CHUNK = 1 << 20
 _DTYPES = {
     torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64",
     torch.int32: "I32", torch.int16: "I16", torch.int8: "I8", torch.uint8: "U8", torch.bool: "BOOL",
@@ -61,23 +61,26 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
     Raises RunError where there is no such file or a newer nettool wrote it, DamagedError for anything else.
     """
+    content = _read(path)
+    facts = _verified_facts(content, path)
     try:
-        facts = read_facts(path)
-        with safetensors.safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-    except (safetensors.SafetensorError, OSError) as error:
+        return safetensors.torch.load(content), facts
+    except (safetensors.SafetensorError, ValueError, KeyError, RuntimeError) as error:
         raise DamagedError(f"{path} is no intact safetensors file ({error}).") from None
-    return tensors, facts
 
 
 def read_facts(path: Path) -> dict[str, Any]:
     """The facts of a file whose checksum is that of its bytes, without its tensors. Raises as `load` does."""
+    return _verified_facts(_read(path), path)
+
+
+def _read(path: Path) -> bytes:
+    """The whole file at once: it may be replaced meanwhile."""
     try:
-        with path.open("rb") as file:
-            return _verified_facts(file, path)
+        return path.read_bytes()
     except FileNotFoundError:
         raise RunError(f"{path}: no such file.") from None
-    except OSError as error:
+    except (OSError, MemoryError) as error:
         raise DamagedError(f"{path} cannot be read ({error}).") from None
 
 
@@ -89,8 +92,9 @@ def restore_previous(previous: Path, last: Path) -> None:
     durable.rename(previous, last)
 
 
-def _verified_facts(file: IO[bytes], path: Path) -> dict[str, Any]:
-    header = _read_header(file, path)
+def _verified_facts(content: bytes, path: Path) -> dict[str, Any]:
+    """What stands in the metadata of a file, if the checksum is that of its bytes."""
+    header = _header(content, path)
     try:
         metadata = json.loads(header)["__metadata__"]
         digest = metadata.get("sha256")
@@ -99,12 +103,20 @@ def _verified_facts(file: IO[bytes], path: Path) -> dict[str, Any]:
     except (KeyError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         raise DamagedError(f"{path} was not written by nettool: its metadata is missing or damaged.") from None
     # Before anything that they say is believed. Format 1 had no checksum, and a later one may have another.
-    if (digest is not None or version == FORMAT_VERSION) and digest != _digest(header, str(digest), file):
+    if (digest is not None or version == FORMAT_VERSION) and digest != _digest(content, len(header), str(digest)):
         raise DamagedError(f"{path} is damaged: its checksum does not match its content.")
     if version > FORMAT_VERSION:
         written_by = str(facts.get("nettool", "a newer version"))[:100]
         raise RunError(f"{path} was written by nettool {written_by} (format {version}); upgrade nettool to read it.")
     return facts
+
+
+def _digest(content: bytes, header_length: int, found: str) -> str:
+    """The checksum of a file with a blank in the place of its checksum."""
+    end = 8 + header_length
+    digest = hashlib.sha256(content[:end].replace(found.encode(), _NO_DIGEST.encode(), 1))
+    digest.update(memoryview(content)[end:])
+    return digest.hexdigest()
 
 
 def _parse(text: bytes) -> dict[str, Any]:
@@ -117,12 +129,12 @@ def _parse(text: bytes) -> dict[str, Any]:
     return facts
 
 
-def _read_header(file: IO[bytes], path: Path) -> bytes:
+def _header(content: bytes, path: Path) -> bytes:
     """The JSON in front of the tensors."""
-    length = int.from_bytes(file.read(8), "little")
+    length = int.from_bytes(content[:8], "little")
     if length > MAX_HEADER_BYTES:
         raise DamagedError(f"{path} is no intact safetensors file (its header would be {length:,} bytes long).")
-    header = file.read(length)
+    header = content[8 : 8 + length]
     if len(header) < length or not header.startswith(b"{"):
         raise DamagedError(f"{path} is no intact safetensors file (it ends in its header, or has none).")
     if header.count(b"[") + header.count(b"{") > 2 * MAX_HEADER_LISTS:
@@ -136,12 +148,3 @@ def _check_size(header: bytes, path: Path) -> None:
             f"{path}: the fitted encoders take {len(header):,} bytes, more than the {MAX_HEADER_BYTES:,} that a "
             "checkpoint holds. Is there a column of names or numbers of which each row has its own? Set it to ignore."
         )
-
-
-def _digest(header: bytes, found: str, file: IO[bytes]) -> str:
-    """The checksum of a header with a blank where its checksum stands, and of the rest of the file."""
-    blank = header.replace(found.encode(), _NO_DIGEST.encode(), 1)
-    digest = hashlib.sha256(len(header).to_bytes(8, "little") + blank)
-    while chunk := file.read(CHUNK):
-        digest.update(chunk)
-    return digest.hexdigest()

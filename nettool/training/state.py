@@ -78,6 +78,9 @@ class TrainingState:
             "dropout_generator": self.network.dropout_generator.get_state(),
             "global_generator": torch.get_rng_state(),  # layers added from Python may draw from it
         }
+        device = self.loss_sum.device
+        if device.type != "cpu":
+            copies["device_generator"] = torch.get_device_module(device).get_rng_state()
         position = {"epoch": self.epoch, "step": self.step, "update": self.update, "epoch_seconds": self.epoch_seconds}
         facts: dict[str, Any] = {"position": position, "best": None}
         if self.best is not None:
@@ -101,8 +104,7 @@ class TrainingState:
 
         self.network.load_state_dict(part("network."))
         self.optimizer.load_state(part("optimizer."))
-        self.network.dropout_generator.set_state(tensors["dropout_generator"])
-        torch.set_rng_state(tensors["global_generator"])
+        self._restore_generators(tensors, int(facts["position"]["step"]))
         self.loss_sum.copy_(tensors["loss_sum"])
         self.weight_sum.copy_(tensors["weight_sum"])
         self.history.load_tensor(tensors["history"])
@@ -117,6 +119,17 @@ class TrainingState:
             self.best = Best(weights=weights, **facts["best"])
         for result in self.history:
             self.stopped = self.judge(result)
+
+    def _restore_generators(self, tensors: dict[str, Tensor], step: int) -> None:
+        """Those of another kind of device cannot be taken over: they begin anew, other for each step."""
+        torch.set_rng_state(tensors["global_generator"])
+        device = self.loss_sum.device
+        if ("device_generator" in tensors) != (device.type != "cpu"):
+            self.network.dropout_generator.manual_seed(step)
+            return
+        self.network.dropout_generator.set_state(tensors["dropout_generator"])
+        if device.type != "cpu":
+            torch.get_device_module(device).set_rng_state(tensors["device_generator"])
 
     def judge(self, result: EpochResult) -> str:
         """Show an epoch to schedule and early stopping. Returns why training is to stop, or nothing."""

@@ -64,6 +64,10 @@ class Recorder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._writer.close()
+        for file in (self._journal, self._log):
+            with contextlib.suppress(NettoolError):
+                if file is not None:
+                    file.close()
 
     def _clean_up(self) -> None:
         """Remove what a killed process was writing, and see which weights are on disk."""

@@ -199,3 +199,29 @@ def test_a_state_brought_back_anywhere_goes_on_to_the_same_bits(
     assert tensors.keys() == expected_tensors.keys()
     for name, tensor in expected_tensors.items():
         assert torch.equal(tensor, tensors[name]), name
+
+
+def test_a_state_of_another_device_is_taken_up_with_new_masks(build: Build) -> None:
+    job, state = build(dropout=0.3)
+    for event in fit(job, state):
+        if isinstance(event, EpochResult):
+            break
+    tensors, facts = state.to_tensors()
+    elsewhere = {**tensors, "dropout_generator": torch.zeros(16, dtype=torch.uint8)}  # as a generator of cuda has it
+    elsewhere["device_generator"] = torch.zeros(16, dtype=torch.uint8)
+    again_job, again = build(dropout=0.3)
+    again.restore(elsewhere, facts)
+    assert len(epochs_of(again_job, again)) == 4
+    assert torch.equal(again.history.to_tensor()[0, :3], tensors["history"][0, :3])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_the_generators_of_a_device_are_brought_back(build: Build) -> None:
+    job, state = build()
+    state.network.dropout_generator = torch.Generator("cuda").manual_seed(3)
+    state.loss_sum = state.loss_sum.cuda()
+    tensors, facts = state.to_tensors()
+    expected = torch.rand(4, device="cuda"), torch.rand(4, device="cuda", generator=state.network.dropout_generator)
+    state.restore({**tensors, "history": tensors["history"]}, facts)
+    again = torch.rand(4, device="cuda"), torch.rand(4, device="cuda", generator=state.network.dropout_generator)
+    assert all(torch.equal(one, other) for one, other in zip(expected, again, strict=True))

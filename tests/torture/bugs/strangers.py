@@ -15,7 +15,7 @@ from tests.torture.bugs import BUGS, Bug, bug
 def checksum_believed() -> None:
     from nettool.runs import checkpoint
 
-    checkpoint._digest = lambda header, found, file: found
+    checkpoint._digest = lambda content, header_length, found: found
 
 
 @bug("a damaged checkpoint ends the run, though there is one before it", "corrupt:table")
