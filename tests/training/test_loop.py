@@ -217,11 +217,11 @@ def test_a_state_of_another_device_is_taken_up_with_new_masks(build: Build) -> N
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_the_generators_of_a_device_are_brought_back(build: Build) -> None:
-    job, state = build()
+    _, state = build()
     state.network.dropout_generator = torch.Generator("cuda").manual_seed(3)
     state.loss_sum = state.loss_sum.cuda()
     tensors, facts = state.to_tensors()
     expected = torch.rand(4, device="cuda"), torch.rand(4, device="cuda", generator=state.network.dropout_generator)
-    state.restore({**tensors, "history": tensors["history"]}, facts)
+    state.restore(tensors, facts)
     again = torch.rand(4, device="cuda"), torch.rand(4, device="cuda", generator=state.network.dropout_generator)
     assert all(torch.equal(one, other) for one, other in zip(expected, again, strict=True))
