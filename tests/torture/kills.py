@@ -51,6 +51,10 @@ def kill_twice(lab: Lab, case: str) -> None:
             lab.train(folder, run, kill_at=first)
             lab.resume(run, kill_at=second)
             check_survivor(lab, folder, run)
+            if case == "table":
+                written = [lab.run(folder, "predict", name, "people.csv").out for name in ("uncut", run.name)]
+                assert written[0] == written[1], "other predictions"
+                assert "probability_true" in written[0], written[0]
         lab.done_with(run)
 
 
