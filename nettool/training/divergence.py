@@ -42,9 +42,8 @@ def check_weights(state: TrainingState) -> None:
         return
     ruined = _ruined_layers(state.network)
     if ruined:  # else only the sum of the squares was too large
-        raise DivergedError(
-            f"step {state.step} in epoch {state.epoch + 1} took the weights of {ruined} out of the finite numbers. {CURE}"
-        )
+        where = f"step {state.step} in epoch {state.epoch + 1}"
+        raise DivergedError(f"{where} took the weights of {ruined} out of the finite numbers. {CURE}")
 
 
 def _ruined_layers(network: nn.Module) -> str:
