@@ -129,15 +129,25 @@ class LiveWatcher(SummaryWatcher):
         """Move within the epoch."""
         self._show(progress.epoch, progress.epoch - 1 + progress.fraction)
 
+    def resumed(self, history: Iterable[EpochResult]) -> None:
+        """Begin where the run stands: its epochs are no measure of how fast this machine is."""
+        super().resumed(history)
+        done = len(self.train_losses)
+        self.bar.reset(self.task, completed=done, losses=self.losses + self.best)
+
     def epoch(self, result: EpochResult) -> None:
         """Move to the next epoch."""
         super().epoch(result)
+        self._show(result.epoch, result.epoch)
+
+    def keep(self, result: EpochResult) -> None:
+        """The losses too, and which epoch was the best."""
+        super().keep(result)
         self.losses = f"loss {result.train_loss:.4g}"
         if result.validation_loss is not None:
             self.losses += f" val {result.validation_loss:.4g}"
             if result.is_best:
                 self.best = f" best: epoch {result.epoch}"
-        self._show(result.epoch, result.epoch)
 
     def _show(self, epoch: int, completed: float) -> None:
         description = f"epoch {epoch}/{self.num_epochs}"
