@@ -72,7 +72,7 @@ def _config(run: RunDirectory) -> Finding:
     try:
         written = to_plain(load(run.config).experiment)
     except ConfigError as error:
-        return Finding("config.yaml", str(error), fine=False)
+        return Finding("config.yaml", " ".join(str(error).split()), fine=False)
     _, facts = checkpoint.load(run.best)
     changed = sorted(key for key in written | facts["config"] if written.get(key) != facts["config"].get(key))
     if changed:
