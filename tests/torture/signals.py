@@ -56,7 +56,9 @@ def _interrupt(lab: Lab, folder: Path, run: Path, number: signal.Signals, delay:
         assert result.code in (-number, INTERRUPTED[number]), result
         return
     status = json.loads((run / "run.json").read_text())["status"] if (run / "run.json").exists() else ""
-    if result.code not in (0, -number) or status not in COMPLETE:  # else the signal came when all was done
+    if status in COMPLETE:  # the signal came when all was done
+        assert result.code in (0, -number, INTERRUPTED[number]), result
+    else:
         assert result.code == INTERRUPTED[number], result
         assert re.search(rf"interrupted by {number.name} in epoch \d+; what was learned is saved", result.err), (
             result.err
