@@ -38,7 +38,7 @@ imports: dev ## Which folder may import which (import-linter)
 	$(BIN)/lint-imports --no-logo
 
 unit: dev ## The tests, with their coverage
-	$(BIN)/pytest -n 2 --cov
+	$(BIN)/pytest -n 2 --dist worksteal --cov
 
 wheel: dev ## Build the wheel, install it in a new environment, and use it there
 	$(BIN)/pytest -m wheel

@@ -5,7 +5,7 @@
     ├── ConfigError           2   mistakes in a config or an override, all at once, each with its place
     ├── DataError             2   a data file that cannot be read, or that does not fit the config
     ├── RunError              2   a run directory or weights file that is missing or does not fit
-    │   └── DamagedError      2   a weights file that is not what was written
+    │   └── DamagedError      2   a file of a run that is not what was written
     ├── DivergedError         3   training left the finite numbers
     ├── ResourceError         4   out of memory or disk, or a file system that refuses to write
     ├── BusyError             5   the run directory is in use
@@ -20,6 +20,9 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+MAX_WIDTH = 118
+"""Columns of a message about a config."""
 
 ConfigPath = tuple[str | int, ...]
 """Where a value stands in a config whose shorthand is expanded: ("layers", 0, "units")."""
@@ -64,7 +67,11 @@ class ConfigError(NettoolError):
 
     def __init__(self, mistakes: Iterable[Mistake]) -> None:
         self.mistakes: tuple[Mistake, ...] = tuple(mistakes)
-        super().__init__(format_mistakes(self.mistakes))
+        super().__init__(self.text())
+
+    def text(self, width: int = MAX_WIDTH) -> str:
+        """The mistakes, in lines of so many columns at most, and no more than can be read with ease."""
+        return format_mistakes(self.mistakes, min(width, MAX_WIDTH))
 
 
 class DataError(NettoolError):
@@ -80,7 +87,7 @@ class RunError(NettoolError):
 
 
 class DamagedError(RunError):
-    """A weights file that is cut off, changed, or was never written by nettool."""
+    """A file of a run that is cut off, changed, or was never written by nettool."""
 
 
 class DivergedError(NettoolError):
@@ -107,7 +114,7 @@ class InterruptedRun(NettoolError):
     exit_code = 130
 
 
-def format_mistakes(mistakes: Sequence[Mistake], width: int = 118, max_lines: int = 24) -> str:
+def format_mistakes(mistakes: Sequence[Mistake], width: int = MAX_WIDTH, max_lines: int = 24) -> str:
     """Lay the mistakes out in two columns, place and explanation, in at most `max_lines` lines."""
     indent = max((len(_printable(mistake.place)) for mistake in mistakes), default=0)
     indent = min(indent, 48) + 2 if indent else 0

@@ -1,5 +1,5 @@
 """python -m nettool_cli: the same as the command nettool."""
 
-from nettool_cli.main import main
+from nettool_cli.main import command
 
-main()
+command()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -70,8 +72,16 @@ def answer(text: str) -> None:
 
 
 def message(text: str) -> None:
-    """Say something on standard error."""
-    print(printable(text, keep="\n"), file=sys.stderr)
+    """Say something on standard error; on a terminal without breaking its words."""
+    for line in printable(text, keep="\n").split("\n"):
+        if len(line) > message_width():
+            line = textwrap.fill(line, message_width(), break_long_words=False, break_on_hyphens=False)
+        print(line, file=sys.stderr)
+
+
+def message_width() -> int:
+    """Columns of a line of standard error; what is piped has no end."""
+    return shutil.get_terminal_size().columns if sys.stderr.isatty() else sys.maxsize
 
 
 def number(value: float | None) -> str:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
-import io
 import os
 import signal
 import sys
 import tempfile
 import traceback
 from types import FrameType
+from typing import NoReturn
 
 import typer
 
 from nettool.errors import ConfigError, NettoolError, ResourceError
-from nettool_cli import check, console, doctor, evaluate, generate, init, predict, runs, schema, train, verify
+from nettool_cli import check, console, doctor, evaluate, generate, init, predict, runs, schema, streams, train, verify
 
 app = typer.Typer(
     name="nettool",
@@ -46,61 +47,65 @@ def root(version: bool = typer.Option(False, "--version", help="Print the versio
         raise typer.Exit
 
 
-def main() -> None:
-    """Run the command line and exit with the code that DESIGN gives each kind of ending."""
-    _open_streams()
-    before = signal.getsignal(signal.SIGINT)
-    if before is signal.default_int_handler:  # else a shell wants it ignored, for a job in the background
-        signal.signal(signal.SIGINT, _leave)
+def command() -> NoReturn:
+    """The command `nettool`: `main` in a process of its own, which ends as soon as all is said.
+
+    Python's own way out takes torch apart, which takes longer than many commands; and it ends threads of Arrow that
+    are about to finish in a way that may abort the process.
+    """
+    leave_when_interrupted()
     try:
+        main()
+    except SystemExit as leave:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError):
+                stream.flush()
+        os._exit(int(leave.code or 0))
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with the code that DESIGN gives each kind of ending."""
+    streams.open_all()
+    with streams.forgiving_messages():
         code = _run()
-    finally:
-        signal.signal(signal.SIGINT, before)
     sys.exit(code)
 
 
-def _open_streams() -> None:
-    """Put /dev/null where a stream was closed: the next file that is opened would take its place and its output."""
-    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
-        try:
-            os.fstat(descriptor)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
-        if getattr(sys, name) is None:
-            setattr(sys, name, open(descriptor, "r" if descriptor == 0 else "w", closefd=False))  # noqa: SIM115
+def leave_when_interrupted() -> None:
+    """Let Ctrl-C end the process, from here on, where nothing is to be saved; training has an answer of its own."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else a shell wants it ignored
+        signal.signal(signal.SIGINT, _leave)
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
-    """Answer Ctrl-C outside of training, where nothing is to be saved.
-
-    Not by KeyboardInterrupt, which may be raised inside of a library that is being imported, and get lost there.
-    """
-    os.write(sys.stderr.fileno(), b"nettool: interrupted.\n")
+    """Not KeyboardInterrupt, which may be raised inside of a library that is being imported, and get lost there."""
+    with contextlib.suppress(OSError):
+        os.write(sys.stderr.fileno(), b"nettool: interrupted.\n")
     os._exit(128 + number)
 
 
 def _run() -> int:
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # where the terminal or the pipe cannot take a character
-    command = typer.main.get_command(app)
+    group = typer.main.get_command(app)
     try:
-        # Not `command.main`, which answers a broken pipe by leaving with 1.
-        with command.make_context("nettool", sys.argv[1:]) as context:
-            command.invoke(context)
+        # Not `group.main`, which answers a broken pipe by leaving with 1.
+        with group.make_context("nettool", sys.argv[1:]) as context:
+            group.invoke(context)
         sys.stdout.flush()
     except NettoolError as error:
-        console.message(str(error) if isinstance(error, ConfigError) else f"nettool: {error}")
+        console.message(error.text(console.message_width()) if isinstance(error, ConfigError) else f"nettool: {error}")
         return error.exit_code
     except typer.Exit as leave:
         return leave.exit_code
     except BrokenPipeError:  # the reader (`| head -1`) has what it wanted
-        _drop_output()
+        streams.drop(sys.stdout)
         return 0
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO) or error.filename is not None:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EACCES, errno.EPERM, errno.EROFS):
             return _report_bug(error)
-        _drop_output()
+        if error.filename is not None:
+            console.message(f"nettool: {os.fsdecode(error.filename)}: {os.strerror(error.errno)}.")
+            return ResourceError.exit_code
+        streams.drop(sys.stdout)
         console.message(f"nettool: cannot write the answer: {os.strerror(error.errno)}. Free some space.")
         return ResourceError.exit_code
     except Exception as error:
@@ -111,11 +116,6 @@ def _run() -> int:
             return int(error.exit_code)
         return _report_bug(error)
     return 0
-
-
-def _drop_output() -> None:
-    """What waits in the stream goes nowhere; Python would complain while closing it."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _report_bug(error: Exception) -> int:

@@ -50,7 +50,7 @@ def predict(
         raise UsageError("name at most one run, and either one table or the values of one example (hours=5).")
     if run is None and table_path is not None and any(is_run(path) for path in (table_path, ROOT / table_path)):
         run, table_path = str(table_path), None  # a run was named, and nothing to predict from
-    trained = load_trained(Path(run) if run else None)
+    trained = load_trained(None if run is None else Path(run))
     if run is None:
         console.message(f"predicted by {trained.source}")
     workflow.check_predicts(trained)

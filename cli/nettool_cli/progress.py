@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from nettool.workflows.watch import Watcher, describe_epoch
+from nettool.workflows.watch import Watcher, as_note, describe_epoch
 from nettool_cli import console
 from nettool_cli.chart import loss_chart
 
@@ -30,7 +30,7 @@ class SummaryWatcher(Watcher):
 
     def note(self, text: str) -> None:
         """Say it, where the live bar does not overwrite it."""
-        self.console.print(console.printable(f"note: {text}"))
+        self.console.print(console.printable(as_note(text)))
 
     def started(self, run: RunDirectory, prepared: Prepared) -> None:
         """Say what begins."""

@@ -26,6 +26,8 @@ _DTYPES = {
     torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64",
     torch.int32: "I32", torch.int16: "I16", torch.int8: "I8", torch.uint8: "U8", torch.bool: "BOOL",
 }  # fmt: skip
+_OF_OTHERS = {b"PK\x03\x04": "a zip archive, as torch.save writes", b"\x80": "a Python pickle"}
+"""How files begin that may be taken for a checkpoint."""
 _NO_DIGEST = "0" * 64
 """Stands in the place of the checksum while it is computed: the first in the file, whatever the facts say."""
 
@@ -77,11 +79,15 @@ def read_facts(path: Path) -> dict[str, Any]:
 def _read(path: Path) -> bytes:
     """The whole file at once: it may be replaced meanwhile."""
     try:
+        if path.exists() and not path.is_file():  # reading a pipe would wait for ever
+            raise DamagedError(f"{path} is damaged: it is a folder, or something else that is no file.")
         return path.read_bytes()
     except FileNotFoundError:
         raise RunError(f"{path}: no such file.") from None
-    except (OSError, MemoryError) as error:
-        raise DamagedError(f"{path} cannot be read ({error}).") from None
+    except OSError as error:
+        raise DamagedError(f"{path} cannot be read: {error.strerror}.") from None
+    except MemoryError:
+        raise DamagedError(f"{path} cannot be read: it is larger than the memory.") from None
 
 
 def restore_previous(previous: Path, last: Path) -> None:
@@ -132,11 +138,12 @@ def _parse(text: bytes) -> dict[str, Any]:
 def _header(content: bytes, path: Path) -> bytes:
     """The JSON in front of the tensors."""
     length = int.from_bytes(content[:8], "little")
-    if length > MAX_HEADER_BYTES:
-        raise DamagedError(f"{path} is no intact safetensors file (its header would be {length:,} bytes long).")
-    header = content[8 : 8 + length]
-    if len(header) < length or not header.startswith(b"{"):
-        raise DamagedError(f"{path} is no intact safetensors file (it ends in its header, or has none).")
+    header = content[8 : 8 + min(length, MAX_HEADER_BYTES)]
+    if not header.startswith(b"{"):
+        what = next((what for magic, what in _OF_OTHERS.items() if content.startswith(magic)), "")
+        raise DamagedError(f"{path} is {what or 'no safetensors file'}: nettool reads only what it wrote itself.")
+    if len(header) < length:
+        raise DamagedError(f"{path} is no intact safetensors file: it ends in its header, or that is too long.")
     if header.count(b"[") + header.count(b"{") > 2 * MAX_HEADER_LISTS:
         raise DamagedError(f"{path} is no intact safetensors file (its header holds too much).")
     return header

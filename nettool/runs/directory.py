@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from nettool.errors import BusyError, RunError
+from nettool.errors import BusyError, RunError, UsageError
 from nettool.runs import durable
 
 ROOT = Path("runs")
@@ -22,6 +22,7 @@ ROOT = Path("runs")
 FORMAT_VERSION = 2
 """Of every file in a run directory. A newer nettool reads older ones, but goes on with runs of its own format only."""
 
+LOCK = ".lock"
 _NUMBERED = re.compile(r"(.+)-(\d{4,})")
 
 
@@ -70,7 +71,10 @@ class RunDirectory:
     def weights(self) -> Path:
         """The best weights where there are some; RunError says what is missing."""
         if not self.best.is_file():
-            raise RunError(f"{self.path} holds no best.safetensors: the run ended before its first epoch was saved.")
+            raise RunError(
+                f"{self.path} holds no best.safetensors: the run ended before an epoch was saved, or the file is gone. "
+                f"Go on with: nettool train --resume {self.path}"
+            )
         return self.best
 
 
@@ -88,14 +92,26 @@ def claim_exactly(path: Path) -> RunDirectory:
     """Make this very folder. Raises BusyError where it is there already: another run is in it, or was."""
     durable.make_folders(path.parent)
     if not durable.claim_folder(path):
-        raise BusyError(f"{path} is there already: another run is in it, or was. Name a folder that is not there yet.")
+        # An empty one may be that of a run which begins this very moment.
+        is_runs = path.is_dir() and (is_run(path) or (path / LOCK).exists() or not any(path.iterdir()))
+        whose = "another run is in it, or was" if is_runs else "it is no run's"
+        error = BusyError if is_runs else UsageError
+        raise error(f"{path} is there already: {whose}. Name a folder that is not there yet.")
     return RunDirectory(path)
+
+
+def withdraw(run: RunDirectory) -> None:
+    """Take a directory back in which no run could begin, so that its name is free again."""
+    if not is_run(run.path):
+        for path in (run.path / LOCK, *run.path.glob(".*.tmp")):
+            durable.remove(path)
+        durable.remove(run.path)
 
 
 @contextmanager
 def locked(run: RunDirectory) -> Iterator[None]:
     """Keep every other process from training in this directory. Raises BusyError, which names the one that does."""
-    path = run.path / ".lock"
+    path = run.path / LOCK
     now = datetime.now(UTC).isoformat(sep=" ", timespec="seconds")
     descriptor = durable.lock(path, f"process {os.getpid()} on {os.uname().nodename}, since {now}\n")
     if descriptor is None:
@@ -104,6 +120,11 @@ def locked(run: RunDirectory) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def is_busy(run: RunDirectory) -> bool:
+    """Whether a process trains in this directory."""
+    return durable.is_locked(run.path / LOCK)
 
 
 def _holder(path: Path) -> str:
@@ -140,6 +161,8 @@ def find_run(argument: Path | None, root: Path = ROOT) -> RunDirectory:
     for path in (argument, root / argument, *([argument.parent] if argument.is_file() else [])):
         if is_run(path):
             return RunDirectory(path)
+    if argument == Path():
+        raise RunError("no run is named, or one without a name: is a variable of the shell empty? This folder is none.")
     if argument.is_dir():
         raise RunError(f"{argument} is a folder, but no run: it holds no config.yaml.")
     if argument.is_file():

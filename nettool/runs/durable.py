@@ -11,6 +11,7 @@ import errno
 import fcntl
 import itertools
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -154,10 +155,10 @@ def rename(path: Path, target: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file that nobody will miss, if it is there and the system lets us."""
+    """Remove a file that nobody will miss, or an empty folder, if it is there and the system lets us."""
     try:
         if path.exists():
-            _operate("remove", path, path.unlink)
+            _operate("remove", path, path.rmdir if path.is_dir() else path.unlink)
     except OSError:
         return
 
@@ -172,7 +173,11 @@ def claim_folder(path: Path) -> bool:
             _operate("make", path, path.mkdir)
         except FileExistsError:
             return False
-        sync_folder(path.parent)
+        try:
+            sync_folder(path.parent)
+        except BaseException:
+            remove(path)
+            raise
     return True
 
 
@@ -234,17 +239,39 @@ def lock(path: Path, holder: str) -> int | None:
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
     with one_line_errors(path):
         descriptor = _operate("open", path, lambda: os.open(path, flags, 0o666))
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return None
+        if not _flock(descriptor, fcntl.LOCK_EX):
+            time.sleep(0.05)  # somebody may only be looking, see is_locked
+            if not _flock(descriptor, fcntl.LOCK_EX):
+                os.close(descriptor)
+                return None
         try:
             _operate("write", path, lambda: _overwrite(descriptor, holder.encode()), content=holder.encode())
         except BaseException:
             os.close(descriptor)
             raise
     return descriptor
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process holds the lock of this file. Locks it for the instant that it takes to see it."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return not _flock(descriptor, fcntl.LOCK_SH)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+
+
+def _flock(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _overwrite(descriptor: int, content: bytes) -> None:

@@ -6,9 +6,11 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from nettool.errors import RunError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from nettool.errors import DamagedError, RunError
 from nettool.limits import MAX_RECORD_BYTES
 from nettool.runs import durable
 from nettool.runs.directory import FORMAT_VERSION, RunDirectory
@@ -48,11 +50,16 @@ def _csv_line(values: Sequence[object]) -> str:
 
 
 def read_metrics(run: RunDirectory) -> list[dict[str, float | None]]:
-    """The rows of metrics.csv, oldest first."""
+    """The rows of metrics.csv, oldest first; none where there is no such file. Raises DamagedError."""
     if not run.metrics.is_file():
         return []
-    with run.metrics.open(encoding="utf-8", newline="") as file:
-        return [{key: float(value) if value else None for key, value in row.items()} for row in csv.DictReader(file)]
+    try:
+        with run.metrics.open(encoding="utf-8", newline="") as file:
+            columns, *lines = csv.reader(file)
+            numbers = [[float(value) if value else None for value in line] for line in lines]
+            return [dict(zip(columns, line, strict=True)) for line in numbers]
+    except (OSError, ValueError, csv.Error):
+        raise DamagedError(f"{run.metrics} is damaged: it is no table of numbers with a line of names.") from None
 
 
 def write_record(run: RunDirectory, record: Mapping[str, Any]) -> None:
@@ -62,15 +69,35 @@ def write_record(run: RunDirectory, record: Mapping[str, Any]) -> None:
 
 
 def read_record(run: RunDirectory) -> dict[str, Any]:
-    """The content of run.json. Raises RunError where it is missing or damaged."""
+    """The content of run.json. Raises RunError where it is missing, DamagedError where it is not what was written."""
     try:
-        if run.record.stat().st_size > MAX_RECORD_BYTES:
-            raise ValueError("it is too large")
-        record = json.loads(run.record.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RunError(f"{run.path} has no run.json: no run, or one that was killed as it began.") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise RunError(f"{run.record} cannot be read: {error}.") from None
-    if not isinstance(record, dict):
-        raise RunError(f"{run.record} is damaged: it is no JSON object.")
+        if not run.record.exists():
+            raise RunError(f"{run.path} has no run.json: no run, or one that was killed as it began.")
+        if not run.record.is_file() or run.record.stat().st_size > MAX_RECORD_BYTES:
+            raise DamagedError(f"{run.record} is damaged: it is too large, or no file.")
+        record = json.loads(run.record.read_bytes())
+        _Record.model_validate(record)
+    except ValidationError as error:
+        name = ".".join(map(str, error.errors()[0]["loc"])) or "it"
+        raise DamagedError(f"{run.record} is damaged: {name} is missing, or not what nettool writes.") from None
+    except (ValueError, RecursionError):
+        raise DamagedError(f"{run.record} is damaged: it is no JSON.") from None
+    except OSError as error:
+        raise DamagedError(f"{run.record} cannot be read: {error.strerror}.") from None
+    assert isinstance(record, dict)
     return record
+
+
+class _Record(BaseModel):
+    """What is read of a record: a stranger may have written it."""
+
+    model_config = ConfigDict(strict=True)
+
+    format_version: Annotated[int, Field(ge=1, le=FORMAT_VERSION)]
+    status: Literal["running", "finished", "stopped early", "interrupted", "diverged", "failed"]
+    overrides: list[str]
+    why: str = ""
+    metrics: dict[str, float | None] = {}
+    baseline: dict[str, float | None] = {}
+    data: dict[str, dict[str, Any]] = {}
+    resumed: list[dict[str, Any]] = []

@@ -10,6 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+NUM_COLUMNS = 7
+"""Numbers of an epoch beside what is measured on the validation split."""
+
 
 @dataclass(frozen=True)
 class EpochResult:
@@ -50,12 +53,19 @@ class History:
         self.with_validation = with_validation
         self._numbers = array("d")
 
+    @classmethod
+    def from_tensor(cls, metric_names: Sequence[str], numbers: Tensor) -> History:
+        """What a checkpoint remembers. Raises ValueError where that are other columns."""
+        history = cls(metric_names, with_validation=numbers.ndim == 2 and numbers.shape[1] > NUM_COLUMNS)
+        history.load_tensor(numbers)
+        return history
+
     def __len__(self) -> int:
         return len(self._numbers) // self._width
 
     @property
     def _width(self) -> int:
-        return 7 + self.with_validation + len(self.metric_names)
+        return NUM_COLUMNS + self.with_validation + len(self.metric_names)
 
     def append(self, result: EpochResult) -> None:
         """Add an epoch."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from nettool.config.load import load
+from nettool.errors import InterruptedRun
 from nettool.workflows import machine
 from nettool.workflows.findings import Finding
 from nettool.workflows.prepare import prepare_training
@@ -42,6 +43,8 @@ def _proof() -> Finding:
     loaded = load(templates_folder() / f"{name}.yaml")
     with tempfile.TemporaryDirectory() as folder:
         outcome = train(prepare_training(loaded), Watcher(), Path(folder) / "run")
+    if isinstance(outcome.error, InterruptedRun):
+        raise InterruptedRun("interrupted.")
     reached = outcome.record["metrics"].get(metric, 0.0)
     seconds = outcome.record["seconds"]
     text = f"{name}.yaml trained in {seconds:.1f} s to {metric} {reached:.3f} (at least {least} is expected)"

@@ -110,10 +110,8 @@ class Recorder:
     def begin(self, state: TrainingState) -> None:
         """Bring the journal to where the state stands: rows of epochs that will be done again are dropped."""
         names = self.experiment.metric_names
-        rows = (_row(result, names) for result in state.history)
+        rows = (journal_row(result, names) for result in state.history)
         self._journal = journal.Journal(self.run, _columns(names), rows)
-        if state.step:
-            self.log(f"resumed in epoch {state.epoch + 1} at step {state.step}")
 
     def log(self, line: str) -> None:
         """Add a line to log.txt."""
@@ -124,7 +122,7 @@ class Recorder:
         self._writer.check()
         if isinstance(event, EpochResult):
             assert self._journal is not None
-            self._journal.append(_row(event, self.experiment.metric_names))
+            self._journal.append(journal_row(event, self.experiment.metric_names))
             self.log(describe_epoch(event, self.experiment.epochs))
         if self._is_due(event, state):
             self.save(state)
@@ -201,7 +199,8 @@ class Recorder:
         with contextlib.suppress(NettoolError):
             self.wait()
         with contextlib.suppress(NettoolError):
-            self._write_end("failed", f"{type(failure).__name__}: {failure}", state, {})
+            why = str(failure) if isinstance(failure, NettoolError) else f"{type(failure).__name__}: {failure}"
+            self._write_end("failed", why, state, {})
         with contextlib.suppress(NettoolError):
             self.log("".join(traceback.format_exception(failure)))
 
@@ -217,7 +216,10 @@ class Recorder:
         self, status: str, why: str, state: TrainingState | None, baseline: dict[str, float]
     ) -> dict[str, Any]:
         best = state.best if state else None
-        measured = {"validation_loss": best.loss, **best.metrics} if best else {}
+        measured: dict[str, float | None] = {}
+        if best is not None:
+            measured["validation_loss"] = best.loss
+            measured |= {str(name): best.metrics[name] for name in self.experiment.metric_names if name in best.metrics}
         self._record |= {
             "status": status,
             "why": why,
@@ -237,7 +239,8 @@ def _columns(metric_names: Sequence[str]) -> tuple[str, ...]:
     return ("epoch", "step", *measured, "lr", "seconds", "examples_per_second")
 
 
-def _row(result: EpochResult, metric_names: Sequence[str]) -> dict[str, object]:
+def journal_row(result: EpochResult, metric_names: Sequence[str]) -> dict[str, object]:
+    """An epoch as it stands in metrics.csv."""
     return {
         "epoch": result.epoch,
         "step": result.step,

@@ -1,9 +1,9 @@
-"""Going on with a run: what it may be changed to, whether it still stands on the same data, and where it stands."""
+"""Going on with a run: where it stands, and whether that is still the same data."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,20 +12,18 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeInt
 from torch import Tensor
 
 from nettool.config.experiment import Experiment
-from nettool.config.load import PATH_KEYS, Loaded, load, load_mapping
-from nettool.config.optimization import Cosine, OneCycle
+from nettool.config.load import Loaded, load, load_mapping
 from nettool.config.write import to_plain
-from nettool.errors import ConfigError, ConfigPath, DamagedError, DataError, Mistake, RunError
+from nettool.errors import ConfigError, DamagedError, DataError, Mistake, RunError
 from nettool.runs import checkpoint
 from nettool.runs.directory import RunDirectory
 from nettool.runs.journal import read_record
 from nettool.training.state import TrainingState
 from nettool.workflows import machine
+from nettool.workflows.changes import check_changes, schedule_note
 from nettool.workflows.prepare import Prepared, prepare_training
 from nettool.workflows.trained import Facts, check_facts
 
-CHANGEABLE = ("epochs", "early_stopping", "checkpoint", "runtime", *(f"data.{key}" for key in PATH_KEYS))
-"""What a run may be changed to when it goes on: how far, not what has been done already."""
 COMPLETE = ("finished", "stopped early")
 
 
@@ -88,45 +86,8 @@ class Saved:
 def load_run(run: RunDirectory, overrides: Sequence[str]) -> Loaded:
     """The run's config with the changes. Raises ConfigError for one that would make another run of it."""
     loaded = load(run.config, overrides)
-    _check_changes(loaded, load(run.config).experiment)
+    check_changes(loaded, load(run.config).experiment)
     return loaded
-
-
-def _check_changes(loaded: Loaded, before: Experiment) -> None:
-    old, new = (dict(_flat(experiment.model_dump(mode="json"))) for experiment in (before, loaded.experiment))
-    changed = {path for path in old.keys() | new.keys() if old.get(path) != new.get(path)}
-    mistakes = [
-        Mistake(path, f"cannot change while a run goes on (it was {old.get(path)}): {_RULE}")
-        for path in sorted(changed, key=str)
-        if not ".".join(map(str, path)).startswith(CHANGEABLE)
-    ]
-    if _monitor(before) != _monitor(loaded.experiment):
-        text = f"the best weights so far were chosen by {_monitor(before)}; that cannot change while a run goes on."
-        mistakes.append(Mistake(("early_stopping", "monitor"), text))
-    if mistakes:
-        with loaded.located():
-            raise ConfigError(mistakes)
-
-
-_RULE = "epochs, early_stopping, checkpoint, runtime and the place of the data can. Train a new run for the rest."
-
-
-def _flat(value: Any, path: ConfigPath = ()) -> Iterator[tuple[ConfigPath, Any]]:
-    """Every setting by its path."""
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from _flat(item, (*path, key))
-    elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
-        for index, item in enumerate(value):
-            yield from _flat(item, (*path, index))
-    else:
-        yield path, value
-
-
-def _monitor(experiment: Experiment) -> str:
-    """What chooses the best weights, see `Job.monitor`."""
-    monitor = experiment.early_stopping.monitor if experiment.early_stopping else "validation_loss"
-    return "validation_loss" if monitor == "train_loss" else monitor
 
 
 def is_complete(run: RunDirectory, loaded: Loaded) -> bool:
@@ -134,6 +95,7 @@ def is_complete(run: RunDirectory, loaded: Loaded) -> bool:
     if _record(run).get("status") not in COMPLETE:
         return False
     try:
+        checkpoint.read_facts(run.best)  # where it is damaged, going on writes it again
         written = checkpoint.read_facts(run.last).get("config")
     except RunError:
         return False
@@ -143,7 +105,7 @@ def is_complete(run: RunDirectory, loaded: Loaded) -> bool:
 def prepare_resumption(run: RunDirectory, loaded: Loaded) -> tuple[Prepared, Saved]:
     """Read the data and the newest checkpoint that is whole, and see that they belong together."""
     record = _record(run)
-    tensors, facts, notes = _newest(run)
+    tensors, facts, notes = _newest(run, record)
     prepared = prepare_training(loaded)
     known = facts.fingerprint if facts else record.get("data")
     if isinstance(known, dict):
@@ -154,7 +116,7 @@ def prepare_resumption(run: RunDirectory, loaded: Loaded) -> tuple[Prepared, Sav
             _check_checkpoint(run, loaded, prepared, facts, before)
         if loaded.experiment.runtime.threads is None:
             prepared = replace(prepared, threads=facts.threads)
-        notes = (*notes, *_schedule_note(loaded.experiment, before))
+        notes = (*notes, *schedule_note(loaded.experiment, before))
     notes = (*notes, *_machine_notes(record, prepared))
     return prepared, Saved(tensors, facts, record, notes)
 
@@ -166,12 +128,18 @@ def _record(run: RunDirectory) -> dict[str, Any]:
         return {}
 
 
-def _newest(run: RunDirectory) -> tuple[dict[str, Tensor], StateFacts | None, tuple[str, ...]]:
-    """The newest checkpoint that is whole; nothing where there never was one."""
+def _newest(run: RunDirectory, record: dict[str, Any]) -> tuple[dict[str, Tensor], StateFacts | None, tuple[str, ...]]:
+    """The newest checkpoint that is whole, and what to say of it; nothing where there never was one."""
     if not run.last.exists() and not run.previous.exists():
-        return {}, None, ()
+        if run.best.exists() or record.get("status") in COMPLETE:
+            raise DamagedError(
+                f"{run.path} holds no checkpoint to go on from: it has no last.safetensors. "
+                f"Train again: nettool train {run.config}"
+            )
+        return {}, None, ("the run had saved nothing yet: it begins again.",)
     try:
-        return *_load(run.last), ()
+        tensors, facts = _load(run.last)
+        return tensors, facts, (f"resumed in {_place(facts)}.",)
     except RunError as damage:
         if run.last.exists() and not isinstance(damage, DamagedError):
             raise
@@ -182,9 +150,12 @@ def _newest(run: RunDirectory) -> tuple[dict[str, Tensor], StateFacts | None, tu
                 f"{damage} There is no whole checkpoint before it either. Train again: nettool train {run.config}"
             ) from None
         checkpoint.restore_previous(run.previous, run.last)
-        position = facts.state.position
-        where = f"the checkpoint before it, of epoch {position.epoch + 1}, step {position.step}"
-        return tensors, facts, (f"warning: {damage} Going on from {where}.",)
+        return tensors, facts, (f"warning: {damage} Going on from the checkpoint before it, in {_place(facts)}.",)
+
+
+def _place(facts: StateFacts) -> str:
+    position = facts.state.position
+    return f"epoch {position.epoch + 1} at step {position.step}"
 
 
 def _load(path: Path) -> tuple[dict[str, Tensor], StateFacts]:
@@ -214,7 +185,7 @@ def _check_checkpoint(
     run: RunDirectory, loaded: Loaded, prepared: Prepared, facts: StateFacts, before: Experiment
 ) -> None:
     """The config may have been edited by hand, and another version may read the same data otherwise."""
-    _check_changes(loaded, before)
+    check_changes(loaded, before)
     done = facts.state.position.epoch
     if loaded.experiment.epochs < done:
         raise ConfigError([Mistake(("epochs",), f"{done:,} are done already; name as many or more.")])
@@ -223,16 +194,6 @@ def _check_checkpoint(
             f"{run.path}: the same data are read otherwise than when the run began, so its weights no longer fit. "
             "Go on with the versions in its run.json, or train a new run."
         )
-
-
-def _schedule_note(experiment: Experiment, before: Experiment) -> tuple[str, ...]:
-    """Where more epochs change the learning rates of those that are done."""
-    if before.epochs == experiment.epochs or not isinstance(experiment.schedule, Cosine | OneCycle):
-        return ()
-    return (
-        f"the schedule {experiment.schedule.name} spans all epochs: up to here it was that of {before.epochs:,}, from "
-        f"here on it is that of {experiment.epochs:,}. So many from the beginning end elsewhere.",
-    )
 
 
 def _machine_notes(record: dict[str, Any], prepared: Prepared) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nettool.errors import RunError, UsageError
-from nettool.runs.directory import ROOT, RunDirectory, all_runs, find_run
+from nettool.runs.directory import ROOT, RunDirectory, all_runs, find_run, is_busy
 from nettool.runs.journal import read_metrics, read_record
 
 
@@ -35,7 +35,7 @@ def list_runs(sort: str | None = None, root: Path = ROOT) -> list[dict[str, Any]
 def _record(run: RunDirectory) -> dict[str, Any]:
     """The run's record; one that cannot be read must not hide the others."""
     try:
-        return read_record(run)
+        return current_record(run)
     except RunError as error:
         return {"status": "damaged", "why": str(error), "overrides": []}
 
@@ -43,4 +43,12 @@ def _record(run: RunDirectory) -> dict[str, Any]:
 def show_run(argument: Path | None) -> tuple[RunDirectory, dict[str, Any], list[dict[str, float | None]]]:
     """One run: its directory, its record and the rows of its journal."""
     run = find_run(argument)
-    return run, read_record(run), read_metrics(run)
+    return run, current_record(run), read_metrics(run)
+
+
+def current_record(run: RunDirectory) -> dict[str, Any]:
+    """The run's record; a killed run could not say that it was. Raises RunError."""
+    record = read_record(run)
+    if record["status"] == "running" and not is_busy(run):
+        return {**record, "status": "killed", "why": f"go on with: nettool train --resume {run.path}"}
+    return record

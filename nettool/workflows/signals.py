@@ -14,7 +14,8 @@ from nettool.errors import InterruptedRun
 class StopSignals:
     """Inside, SIGINT, SIGTERM, SIGHUP and SIGUSR1 only raise a flag; a second one ends the process at once.
 
-    Outside the main thread Python delivers no signals, and nothing is changed.
+    One that whoever started us wants ignored, as nohup does with SIGHUP, stays so. Outside the main thread Python
+    delivers no signals, and nothing is changed.
     """
 
     def __init__(self) -> None:
@@ -24,7 +25,8 @@ class StopSignals:
     def __enter__(self) -> StopSignals:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
-                self._before[number] = signal.signal(number, self._receive)
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._receive)
         return self
 
     def __exit__(

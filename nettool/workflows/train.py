@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from nettool.errors import DivergedError, InterruptedRun, NettoolError
+from nettool.errors import DivergedError, InterruptedRun, NettoolError, ResourceError
 from nettool.runs import directory
 from nettool.runs.directory import RunDirectory, find_run
 from nettool.runs.journal import read_record
@@ -22,7 +22,7 @@ from nettool.workflows.prepare import Prepared, build_job
 from nettool.workflows.recorder import Recorder
 from nettool.workflows.resume import Saved, is_complete, load_run, prepare_resumption, restore
 from nettool.workflows.signals import StopSignals
-from nettool.workflows.watch import Watcher
+from nettool.workflows.watch import Watcher, as_note
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def train(prepared: Prepared, watcher: Watcher, run_dir: Path | None = None) -> 
     """
     name = prepared.loaded.experiment.name
     run = directory.claim_exactly(run_dir) if run_dir else directory.claim(name)
-    with directory.locked(run):
+    with _locked(run):
         return _carry_out(prepared, run, watcher, None)
 
 
@@ -52,7 +52,7 @@ def resume(argument: Path | None, overrides: Sequence[str], watcher: Watcher) ->
     data changed, DamagedError where no checkpoint is left, BusyError where another process is in the run.
     """
     run = find_run(argument)
-    with directory.locked(run):
+    with _locked(run):
         loaded = load_run(run, overrides)
         if is_complete(run, loaded):
             watcher.note(f"{run.path} is complete. Take it further with epochs=N or early_stopping.patience=N.")
@@ -61,13 +61,26 @@ def resume(argument: Path | None, overrides: Sequence[str], watcher: Watcher) ->
         return _carry_out(prepared, run, watcher, saved)
 
 
+@contextmanager
+def _locked(run: RunDirectory) -> Iterator[None]:
+    """Keep others out, and say of an error of the disk how to go on. A directory in which nothing began is removed."""
+    try:
+        with directory.locked(run):
+            yield
+    except ResourceError as error:
+        directory.withdraw(run)
+        if directory.is_run(run.path):
+            raise ResourceError(f"{error} Then go on with: nettool train --resume {run.path}") from None
+        raise
+
+
 def _carry_out(prepared: Prepared, run: RunDirectory, watcher: Watcher, saved: Saved | None) -> Outcome:
     """Train in a directory that is ours."""
     with machine.threads(prepared.threads), StopSignals() as signals, Recorder(run, prepared, saved) as recorder:
         watcher.started(run, prepared)
         for note in (*prepared.notes, *(saved.notes if saved else ())):
             watcher.note(note)
-            recorder.log(f"note: {note}")
+            recorder.log(as_note(note))
         ending = _run(prepared, recorder, watcher, signals, saved)
         record = recorder.end(ending.status, ending.why, ending.state, prepared.baseline_metrics())
     outcome = Outcome(run, record, ending.error)

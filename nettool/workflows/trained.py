@@ -143,7 +143,13 @@ def load_trained(argument: Path | None, overrides: Sequence[str] = ()) -> Traine
         source = argument
     else:
         source = find_run(argument).weights
-    tensors, written = checkpoint.load(source)
+    try:
+        tensors, written = checkpoint.load(source)
+    except DamagedError as error:
+        if source.name == "best.safetensors" and (source.parent / "last.safetensors").is_file():
+            cure = f" Write it again from the last checkpoint: nettool train --resume {source.parent}"
+            raise DamagedError(f"{error}{cure}") from None
+        raise
     try:
         facts = check_facts(BestFacts, written, source)
         return _put_together(source, tensors, facts, load_mapping(facts.config, overrides).experiment)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +10,18 @@ from nettool.config.load import load
 from nettool.config.write import to_plain
 from nettool.data.fingerprints import fingerprint_of
 from nettool.data.reading import resolve
-from nettool.errors import ConfigError, NettoolError, RunError
+from nettool.errors import ConfigError, DamagedError, NettoolError, RunError
 from nettool.runs import checkpoint
-from nettool.runs.directory import RunDirectory, find_run
-from nettool.runs.journal import read_metrics, read_record
+from nettool.runs.directory import FORMAT_VERSION, RunDirectory, find_run
+from nettool.runs.journal import read_metrics
+from nettool.training.history import History
 from nettool.workflows import machine
 from nettool.workflows.evaluate import evaluate
 from nettool.workflows.findings import Finding
-from nettool.workflows.trained import Trained, load_trained
+from nettool.workflows.recorder import journal_row
+from nettool.workflows.resume import COMPLETE, StateFacts
+from nettool.workflows.runs import current_record
+from nettool.workflows.trained import BestFacts, Trained, check_facts, load_trained
 
 NOT_MEASURED = ("epoch", "step", "train_loss", "lr", "seconds", "examples_per_second")
 """Columns of the journal that are not of the validation split."""
@@ -32,11 +36,14 @@ def verify(argument: Path | None, overrides: Sequence[str] = ()) -> Iterator[Fin
     yield Finding("run", str(run.path))
     record, found = _record(run)
     yield found
-    yield from _checkpoints(run)
+    ended = record.get("status") in (*COMPLETE, "interrupted")  # in good order: everything is there
+    yield from _checkpoints(run, ended)
+    if not any(path.exists() for path in (run.best, run.last, run.previous)):
+        return
     try:
         trained = load_trained(run.path, overrides)
         yield _config(run)
-        yield _journal(run, trained)
+        yield _journal(run, trained, ended)
     except NettoolError as error:
         yield Finding("network", str(error), fine=False)
         return
@@ -48,23 +55,46 @@ def verify(argument: Path | None, overrides: Sequence[str] = ()) -> Iterator[Fin
 
 def _record(run: RunDirectory) -> tuple[dict[str, Any], Finding]:
     try:
-        record = read_record(run)
+        record = current_record(run)
     except RunError as error:
         return {}, Finding("run.json", str(error), fine=False)
-    status = str(record.get("status"))
-    hint = ", or was killed: nettool train --resume" if status == "running" else ""
-    return record, Finding("run.json", f"{status}{hint}")
+    hint = f": {record['why']}" if record["status"] == "killed" else ""
+    return record, Finding("run.json", f"{record['status']}{hint}")
 
 
-def _checkpoints(run: RunDirectory) -> Iterator[Finding]:
-    """The checksum of every checkpoint. A run that ended before its first epoch has none."""
+def _checkpoints(run: RunDirectory, ended: bool) -> Iterator[Finding]:
+    """Every checkpoint: its checksum, and whether it is of this run. Before the first save there is none."""
+    if not ended and not any(path.exists() for path in (run.best, run.last, run.previous)):
+        yield Finding("checkpoints", "none was saved yet; nettool train --resume begins the run again")
+        return
     for path in (run.best, run.last, run.previous):
-        if path.exists():
-            try:
-                checkpoint.load(path)
+        try:
+            if path.exists():
+                _check_checkpoint(run, path)
                 yield Finding(path.name, "whole: its checksum matches")
-            except RunError as error:
-                yield Finding(path.name, str(error), fine=False)
+            elif ended and path != run.previous:
+                yield Finding(path.name, "is missing", fine=False)
+        except RunError as error:
+            yield Finding(path.name, str(error), fine=False)
+
+
+def _check_checkpoint(run: RunDirectory, path: Path) -> None:
+    """Raise RunError where it is damaged, or of another run."""
+    _, facts = checkpoint.load(path)
+    if facts["format_version"] < FORMAT_VERSION:
+        return  # its facts are other ones
+    config = check_facts(BestFacts if path == run.best else StateFacts, facts, path).config
+    try:
+        written = to_plain(load(run.config).experiment)
+    except ConfigError:
+        return  # said in its own line
+    changed = _differing(written, config)
+    if "name" in changed or "seed" in changed or "layers" in changed:
+        raise DamagedError(f"{path} is of another run: it differs in {', '.join(changed)}.")
+
+
+def _differing(written: dict[str, Any], config: dict[str, Any]) -> list[str]:
+    return sorted(key for key in written | config if written.get(key) != config.get(key))
 
 
 def _config(run: RunDirectory) -> Finding:
@@ -74,19 +104,44 @@ def _config(run: RunDirectory) -> Finding:
     except ConfigError as error:
         return Finding("config.yaml", " ".join(str(error).split()), fine=False)
     _, facts = checkpoint.load(run.best)
-    changed = sorted(key for key in written | facts["config"] if written.get(key) != facts["config"].get(key))
+    changed = _differing(written, facts["config"])
     if changed:
         return Finding("config.yaml", f"another than the weights were trained with: {', '.join(changed)}", fine=False)
     return Finding("config.yaml", "the one that the weights were trained with")
 
 
-def _journal(run: RunDirectory, trained: Trained) -> Finding:
-    """Whether the journal holds every epoch once."""
-    epochs = [int(row["epoch"] or 0) for row in read_metrics(run)]
+def _journal(run: RunDirectory, trained: Trained, ended: bool) -> Finding:
+    """Whether the journal holds every epoch once, with the numbers that the checkpoint remembers."""
+    rows = read_metrics(run)
+    epochs = [int(row.get("epoch") or 0) for row in rows]
     first = 0 if trained.epoch == 0 else 1
     if epochs != list(range(first, first + len(epochs))) or trained.epoch not in epochs:
         return Finding("metrics.csv", f"epochs are missing or stand there twice ({len(epochs):,} rows)", fine=False)
+    known = _remembered(run, trained)
+    if len(rows) < len(known) or (ended and known and len(rows) > len(known)):
+        text = f"{len(rows):,} epochs, but last.safetensors remembers {len(known):,}"
+        return Finding("metrics.csv", text, fine=False)
+    for number, (row, remembered) in enumerate(zip(rows, known, strict=False), first):
+        changed = [name for name in row if repr(row[name]) != repr(remembered.get(name))]
+        if changed:
+            text = f"{', '.join(changed)} of epoch {number:,} is not what last.safetensors remembers"
+            return Finding("metrics.csv", text, fine=False)
     return Finding("metrics.csv", f"{len(epochs):,} epochs, each once")
+
+
+def _remembered(run: RunDirectory, trained: Trained) -> list[dict[str, float | None]]:
+    """The rows that the last checkpoint remembers; none where it is gone or damaged, which is said in its own line."""
+    names = trained.experiment.metric_names
+    try:
+        history = History.from_tensor(names, checkpoint.load(run.last)[0]["history"])
+    except (RunError, KeyError, ValueError):
+        return []
+    return [_as_read(journal_row(result, names)) for result in history]
+
+
+def _as_read(row: Mapping[str, object]) -> dict[str, float | None]:
+    """A row of the journal as it is read again."""
+    return {name: None if value is None else float(str(value)) for name, value in row.items()}
 
 
 def _data(trained: Trained) -> Finding:
@@ -112,6 +167,9 @@ def _numbers(trained: Trained, run: RunDirectory, record: dict[str, Any]) -> Ite
     )
     why = f"the run was made with {', '.join(elsewhere)}" if elsewhere else ""
     recorded = _recorded(run, trained.epoch)
+    noted = {name: value for name, value in record.get("metrics", {}).items() if value is not None}
+    if any(recorded.get(name) != value for name, value in noted.items()):
+        yield Finding("metrics", f"run.json has other ones than metrics.csv in epoch {trained.epoch:,}", fine=False)
     if recorded:
         differing = _measure_again(trained, recorded)
         if differing:
@@ -128,7 +186,7 @@ def _numbers(trained: Trained, run: RunDirectory, record: dict[str, Any]) -> Ite
 
 def _recorded(run: RunDirectory, epoch: int) -> dict[str, float]:
     """What the journal says of the validation split in this epoch, every bit of it."""
-    (row,) = (row for row in read_metrics(run) if row["epoch"] == epoch)
+    row = next((row for row in read_metrics(run) if row.get("epoch") == epoch), {})
     return {name: value for name, value in row.items() if name not in NOT_MEASURED and value is not None}
 
 

@@ -44,6 +44,11 @@ class Watcher:
         """The run is complete on disk."""
 
 
+def as_note(text: str) -> str:
+    """A note as a line; a warning is one that says so itself."""
+    return text if text.startswith("warning: ") else f"note: {text}"
+
+
 def describe_epoch(result: EpochResult, num_epochs: int) -> str:
     """An epoch in one line, for logs and pipes."""
     parts = [f"epoch {result.epoch}/{num_epochs}", f"loss {result.train_loss:.4g}"]

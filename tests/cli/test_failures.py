@@ -3,6 +3,10 @@
 import errno
 import json
 import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -90,14 +94,10 @@ def test_a_failed_background_write_ends_training_soon_with_the_last_checkpoint_w
     monkeypatch.setattr(durable, "watch", fail)
     result = nettool("train", config, "--quiet", "epochs=100000000", "checkpoint.every=0.05 seconds")
     assert (result.code, result.out) == (4, "")
-    assert result.err == (
-        "nettool: cannot write runs/students-0001/last.safetensors: the disk is full; free some space.\n"
-    )
+    why = "cannot write runs/students-0001/last.safetensors: the disk is full; free some space."
+    assert result.err == f"nettool: {why} Then go on with: nettool train --resume runs/students-0001\n"
     record = record_of(folder)
-    assert (record["status"], record["why"]) == (
-        "failed",
-        f"ResourceError: {result.err.removeprefix('nettool: ').strip()}",
-    )
+    assert (record["status"], record["why"]) == ("failed", why)
     _, facts = checkpoint.load(folder / "runs/students-0001/last.safetensors")
     assert 0 < facts["state"]["position"]["epoch"] <= record["epochs"]
 
@@ -131,6 +131,48 @@ def test_a_full_disk_exits_4_in_one_line(
     result = nettool("train", config, "--quiet")
     assert (result.code, result.out) == (4, "")
     assert result.err.startswith("nettool: cannot write runs/")
-    assert result.err.endswith("the disk is full; free some space.\n")
+    assert "the disk is full; free some space." in result.err
+    assert result.err.count("\n") == 1
+    run = folder / "runs/students-0001"
+    can_go_on = (run / "config.yaml").exists()
+    assert result.err.endswith(" Then go on with: nettool train --resume runs/students-0001\n") == can_go_on
+    assert run.exists() == can_go_on  # a name in which nothing began is free again
+    monkeypatch.undo()
+    monkeypatch.chdir(folder)
+    again = ("--resume", "last") if can_go_on else (config, "--run-dir", run)
+    assert nettool("train", *again, "--quiet").code == 0
     assert result.err.count("\n") == 1
     assert not list(folder.rglob("*.tmp"))
+
+
+def test_a_signal_that_is_ignored_when_training_begins_stays_ignored(config: Path, folder: Path) -> None:
+    command = [sys.executable, "-m", "nettool_cli", "train", str(config), "--quiet", "epochs=40000"]
+    training = subprocess.Popen(["nohup", *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not list(folder.glob("runs/*/metrics.csv")):
+        assert training.poll() is None
+        time.sleep(0.02)
+    training.send_signal(signal.SIGHUP)
+    time.sleep(0.5)
+    assert training.poll() is None
+    training.send_signal(signal.SIGTERM)
+    assert training.wait(60) == 143
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_a_place_that_is_the_users_is_no_run_directory(nettool: Nettool, config: Path, folder: Path, kind: str) -> None:
+    mine = folder / "mine"
+    if kind == "file":
+        mine.write_text("mine")
+    else:
+        mine.mkdir()
+        (mine / "notes.txt").write_text("mine")
+    result = nettool("train", config, "--run-dir", mine)
+    assert (result.code, "it is no run's" in result.err) == (2, True)
+    assert (mine if kind == "file" else mine / "notes.txt").read_text() == "mine"
+
+
+def test_a_name_that_is_empty_is_not_the_newest_run(nettool: Nettool, config: Path) -> None:
+    nettool("train", config, "--quiet", "epochs=1")
+    for command in (("eval", ""), ("predict", "", "students.csv"), ("verify", ""), ("train", "--resume", "")):
+        result = nettool(*command)
+        assert (result.code, "is a variable of the shell empty?" in result.err) == (2, True), result

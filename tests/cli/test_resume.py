@@ -58,13 +58,17 @@ def test_a_complete_run_is_left_alone_and_says_how_it_goes_further(nettool: Nett
     [
         (
             "layers.0.units=9",
-            "layers.0 (dense).units: cannot change while a run goes on (it was 8): epochs, early_stopping,",
+            "layers.0 (dense).units: cannot change while a run goes on (it was 8). Epochs, early_stopping,",
         ),
         ("optimizer.lr=0.1", "optimizer.lr: cannot change while a run goes on (it was 0.05)"),
         ("seed=1", "seed: cannot change"),
         ("data.target=group", "data.target: cannot change"),
         ("batch_size=8", "batch_size: cannot change"),
         ("early_stopping={patience: 3, monitor: accuracy}", "the best weights so far were chosen by validation_loss"),
+        (
+            "optimizer={name: sgd, lr: 0.1}",
+            "optimizer.name: cannot change while a run goes on (it was adam).",
+        ),
         ("epochs=5", "epochs: 6 are done already; name as many or more."),
         ("epoch=9", 'epoch: no such key. Did you mean "epochs"?'),
     ],
@@ -147,8 +151,8 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before_with_one_warning(
     assert result.code == 0
     warnings = [line for line in result.err.splitlines() if "warning" in line]
     assert warnings == [
-        f"note: warning: {RUN}/last.safetensors is damaged: its checksum does not match its content. "
-        "Going on from the checkpoint before it, of epoch 5, step 20."
+        f"warning: {RUN}/last.safetensors is damaged: its checksum does not match its content. "
+        "Going on from the checkpoint before it, in epoch 5 at step 20."
     ]
     nettool("train", config, "--quiet", "epochs=8", "checkpoint.every=2 epochs")
     assert_same_run(run, run.parent / "students-0002")
@@ -209,3 +213,44 @@ def test_every_kind_of_example_goes_on(nettool: Nettool, folder: Path) -> None:
         assert nettool("train", CONFIGS / f"{name}.yaml", "--quiet", "epochs=1", *changes).code == 0
         result = nettool("train", "--resume", "last", "epochs=2", "--quiet")
         assert result.code == 0, result.err
+
+
+def test_several_changes_are_told_with_the_rule_once(nettool: Nettool, run: Path) -> None:
+    said = " ".join(nettool("train", "--resume", RUN, "optimizer.lr=0.1", "seed=3", "dropout=0.3").err.split())
+    assert said.count("cannot change while a run goes on") == said.count("Train a new run for the rest.") == 1
+    assert said.count("cannot change either") == 2
+
+
+def test_a_run_without_a_checkpoint_begins_again_and_says_so(nettool: Nettool, config: Path, folder: Path) -> None:
+    nettool("train", config, "--quiet", "epochs=4")
+    run = folder / RUN
+    for name in ("best", "last"):
+        (run / f"{name}.safetensors").unlink()
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**record, "status": "running"}))
+    result = nettool("train", "--resume", RUN)
+    assert (result.code, "note: the run had saved nothing yet: it begins again." in result.err) == (0, True)
+    nettool("train", config, "--quiet", "epochs=4")
+    assert_same_run(run, run.parent / "students-0002")
+
+
+@pytest.mark.parametrize("gone", [("last",), ("last", "best")])
+def test_a_run_whose_checkpoints_are_gone_is_not_begun_again(
+    nettool: Nettool, run: Path, gone: tuple[str, ...]
+) -> None:
+    for name in gone:
+        (run / f"{name}.safetensors").unlink()
+    before = (run / "metrics.csv").read_bytes()
+    result = nettool("train", "--resume", RUN, "epochs=8")
+    assert (result.code, "holds no checkpoint to go on from" in result.err) == (2, True)
+    assert (run / "metrics.csv").read_bytes() == before
+
+
+def test_damaged_best_weights_of_a_complete_run_are_written_again(nettool: Nettool, run: Path) -> None:
+    before = (run / "best.safetensors").read_bytes()
+    (run / "best.safetensors").write_bytes(before[:-1])
+    said = nettool("eval", RUN).err
+    cure = f"nettool train --resume {RUN}"
+    assert said.rstrip().endswith(cure)
+    assert nettool(*cure.split()[1:]).code == 0
+    assert (run / "best.safetensors").read_bytes() == before

@@ -233,6 +233,19 @@ def test_a_reader_that_leaves_early_is_no_mistake(config: Path, command: str) ->
     assert (answer.returncode, answer.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("arguments", [["train", "students.yaml"], ["eval", "nowhere"]], ids=["train", "eval"])
+def test_messages_that_nobody_can_read_change_nothing(config: Path, arguments: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    unread = subprocess.run([*NETTOOL, *arguments], stdout=subprocess.PIPE, stderr=writer, check=False)
+    os.close(writer)
+    read = subprocess.run([*NETTOOL, *arguments], capture_output=True, check=False)
+    assert unread.returncode == read.returncode
+    records = [json.loads(path.read_text()) for path in Path("runs").glob("*/run.json")]
+    assert [record["status"] for record in records] == ["finished"] * len(records)
+    assert len(records) == (2 if arguments[0] == "train" else 0)
+
+
 def test_progress_is_plain_where_nobody_watches(config: Path) -> None:
     answer = subprocess.run([*NETTOOL, "train", str(config)], capture_output=True, text=True, check=True)
     assert "\x1b" not in answer.stdout + answer.stderr

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
+from nettool.runs.directory import RunDirectory, locked
 from tests.cli.conftest import Nettool
 
 RUN = "runs/students-0001"
@@ -103,7 +105,13 @@ def test_a_run_without_a_validation_split_has_nothing_to_measure(nettool: Nettoo
 def test_a_run_that_was_killed_says_so(nettool: Nettool, run: Path) -> None:
     record = json.loads((run / "run.json").read_text())
     (run / "run.json").write_text(json.dumps({**record, "status": "running"}))
-    assert "running, or was killed: nettool train --resume" in nettool("verify").out
+    words = f"killed: go on with: nettool train --resume {RUN}"
+    assert words in nettool("verify").out
+    assert "killed" in nettool("runs", "list").out
+    assert nettool("runs", "show").out.splitlines()[2].split()[-1] == "killed"
+    with locked(RunDirectory(run)):
+        assert words not in nettool("verify").out
+        assert "running" in nettool("runs", "list").out
 
 
 def test_what_is_missing_is_named(nettool: Nettool, run: Path) -> None:
@@ -111,4 +119,53 @@ def test_what_is_missing_is_named(nettool: Nettool, run: Path) -> None:
     (run / "run.json").write_text("{")
     found = wrong(nettool)
     assert "holds no best.safetensors" in found["network"]
-    assert "cannot be read" in found["run.json"]
+    assert "it is no JSON" in found["run.json"]
+
+
+def test_the_journal_and_the_record_are_held_against_the_checkpoint(nettool: Nettool, run: Path) -> None:
+    text, record = (run / "metrics.csv").read_text(), json.loads((run / "run.json").read_text())
+    lines = text.splitlines(keepends=True)
+    (run / "metrics.csv").write_text(text.replace(",20,", ",21,"))
+    assert wrong(nettool) == {"metrics.csv": "step of epoch 4 is not what last.safetensors remembers"}
+    (run / "metrics.csv").write_text("".join([*lines, lines[-1].replace("4,20", "5,25")]))
+    assert wrong(nettool) == {"metrics.csv": "5 epochs, but last.safetensors remembers 4"}
+    (run / "metrics.csv").write_text(text)
+    changed = {**record, "metrics": {**record["metrics"], "accuracy": 0.999}}
+    (run / "run.json").write_text(json.dumps(changed))
+    assert wrong(nettool) == {"metrics": f"run.json has other ones than metrics.csv in epoch {record['best_epoch']}"}
+
+
+@pytest.mark.parametrize("content", ["", "hello", "epoch,step\n1", "epoch,step\n1,two\n"])
+def test_a_journal_that_is_none_is_named(nettool: Nettool, run: Path, content: str) -> None:
+    (run / "metrics.csv").write_text(content)
+    assert wrong(nettool)
+    assert nettool("runs", "show").code == (2 if content != "hello" else 0)
+
+
+@pytest.mark.parametrize("name", ["last", "best"])
+def test_a_checkpoint_that_is_gone_is_found(nettool: Nettool, run: Path, name: str) -> None:
+    (run / f"{name}.safetensors").unlink()
+    assert wrong(nettool)[f"{name}.safetensors"] == "is missing"
+    assert nettool("train", "--resume", RUN, "--quiet").code == 0
+    assert wrong(nettool) == {}
+
+
+def test_a_checkpoint_of_another_run_is_found(nettool: Nettool, run: Path, config: Path) -> None:
+    nettool("train", config, "--quiet", "epochs=4", "seed=7")
+    other = run.parent / "students-0002"
+    mine = (run / "last.safetensors").read_bytes()
+    (run / "last.safetensors").write_bytes((other / "last.safetensors").read_bytes())
+    assert "is of another run: it differs in checkpoint, seed." in wrong(nettool)["last.safetensors"]
+    (run / "last.safetensors").write_bytes((run / "best.safetensors").read_bytes())
+    assert "does not fit together" in wrong(nettool)["last.safetensors"]
+    (run / "last.safetensors").write_bytes(mine)
+    assert wrong(nettool) == {}
+
+
+def test_what_is_no_file_is_not_waited_for(nettool: Nettool, run: Path) -> None:
+    for name in ("last.safetensors", "run.json"):
+        (run / name).unlink()
+        os.mkfifo(run / name)
+    found = wrong(nettool)
+    assert "no file" in found["run.json"]
+    assert "no file" in found["last.safetensors"]

@@ -43,10 +43,11 @@ class Bomb:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (pickle.dumps(Bomb()), "is no intact safetensors file"),
-        (b"", "is no intact safetensors file"),
-        (b'\x08\0\0\0\0\0\0\0{"a":', "is no intact safetensors file (it ends in its header"),
-        ((1 << 40).to_bytes(8, "little") + b"{}", "its header would be 1,099,511,627,776 bytes long"),
+        (pickle.dumps(Bomb()), "is a Python pickle"),
+        (b"PK\x03\x04 and so on", "is a zip archive, as torch.save writes"),
+        (b"", "is no safetensors file"),
+        (b'\x08\0\0\0\0\0\0\0{"a":', "is no intact safetensors file: it ends in its header"),
+        ((1 << 40).to_bytes(8, "little") + b"{}", "it ends in its header, or that is too long"),
         (safetensors.torch.save({"a": torch.ones(3)}), "was not written by nettool"),
         (safetensors.torch.save({"a": torch.ones(3)}, {"nettool": "{"}), "was not written by nettool"),
         (

@@ -28,7 +28,7 @@ def test_rows_can_be_read_while_the_run_goes_on(tmp_path: Path) -> None:
 
 def test_a_record_is_json_with_its_format_version(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path)
-    journal.write_record(run, {"status": "finished", "metrics": {"accuracy": 0.5}})
+    journal.write_record(run, {"status": "finished", "overrides": [], "metrics": {"accuracy": 0.5}})
     assert json.loads(run.record.read_text())["format_version"] == FORMAT_VERSION
     assert journal.read_record(run)["metrics"] == {"accuracy": 0.5}
 
@@ -39,7 +39,8 @@ def test_a_record_never_holds_what_json_lacks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "words"), [(None, "has no run.json"), ("{", "cannot be read"), ("[]", "no JSON object")]
+    ("content", "words"),
+    [(None, "has no run.json"), ("{", "it is no JSON"), ("[]", "not what nettool writes"), ("{}", "format_version")],
 )
 def test_a_missing_or_damaged_record_is_named(tmp_path: Path, content: str | None, words: str) -> None:
     run = RunDirectory(tmp_path)

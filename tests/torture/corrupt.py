@@ -60,7 +60,7 @@ def corrupt(lab: Lab, case: str) -> None:
                 assert result.code == 0, result.err
                 if not lab.bug:
                     assert result.err.count("warning: ") == 1, result.err
-                    assert "Going on from the checkpoint before it, of epoch" in result.err, result.err
+                    assert "Going on from the checkpoint before it, in epoch" in result.err, result.err
                 assert_same_run(folder / "uncut", run)
             lab.done_with(run)
 

@@ -110,6 +110,8 @@ SHELLS = {
     "no standard error": "{nettool} {command} 2>&-",
     "no stream at all": "{nettool} {command} >&- 2>&- <&-",
     "a full device": "{nettool} {command} > /dev/full",
+    "a reader of messages that leaves": "{nettool} {command} 2>&1 >/dev/null | :; exit ${{PIPESTATUS[0]}}",
+    "a full device for messages": "{nettool} {command} 2> /dev/full",
     "no HOME": "env -u HOME {nettool} {command}",
     "the C locale": "env LC_ALL=C PYTHONIOENCODING=ascii {nettool} {command}",
     "no terminal type": "env -u TERM COLUMNS=1 {nettool} {command}",
@@ -141,7 +143,7 @@ def _nettool(lab: Lab) -> str:
     """The command, with the bug in it."""
     if not lab.bug:
         return f"{sys.executable} -m nettool_cli"
-    start = f"import sys; sys.path.insert(0, {str(Path(__file__).parents[2])!r}); from tests.torture import bugs; bugs.BUGS[{lab.bug!r}].plant(); from nettool_cli.main import main; main()"
+    start = f"import sys; sys.path.insert(0, {str(Path(__file__).parents[2])!r}); from tests.torture import bugs; bugs.BUGS[{lab.bug!r}].plant(); from nettool_cli.main import command; command()"
     return f'{sys.executable} -c "{start}"'
 
 

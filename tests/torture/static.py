@@ -25,7 +25,8 @@ WRITES = {
 WRITERS = {
     "nettool/runs/durable.py": "the place",
     "nettool/workflows/doctor.py": "a folder of its own, for its proof",
-    "cli/nettool_cli/main.py": "the report of a bug, and /dev/null",
+    "cli/nettool_cli/main.py": "the report of a bug",
+    "cli/nettool_cli/streams.py": "/dev/null",
 }
 
 

@@ -160,7 +160,7 @@ def _become(task: Task) -> None:
             os.dup2(file, descriptor)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        from nettool_cli.main import main
+        from nettool_cli.main import leave_when_interrupted, main
 
         from tests.torture import bugs
 
@@ -170,6 +170,7 @@ def _become(task: Task) -> None:
         if task.audit:
             _audit(task.audit)
         before = resource.getrusage(resource.RUSAGE_SELF)
+        leave_when_interrupted()
         try:
             if task.arguments[0] == "call":
                 code = _call(*task.arguments[1:])

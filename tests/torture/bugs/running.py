@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -177,9 +178,16 @@ def holder_unnamed() -> None:
 
 @bug("closed streams are left closed", "use_shells")
 def streams_left_closed() -> None:
-    from nettool_cli import main
+    from nettool_cli import streams
 
-    main._open_streams = lambda: None
+    streams.open_all = lambda: None
+
+
+@bug("a message that nobody can read ends a training", "use_shells")
+def messages_matter() -> None:
+    from nettool_cli import streams
+
+    streams._or_drop = lambda stream: contextlib.nullcontext()
 
 
 @bug("durations are differences of the time of day", "set_the_clock_back")

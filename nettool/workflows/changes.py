@@ -1,0 +1,71 @@
+"""What a run may be changed to when it goes on: how far, not what has been done already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from nettool.config.experiment import Experiment
+from nettool.config.load import PATH_KEYS, Loaded
+from nettool.config.optimization import Cosine, OneCycle
+from nettool.errors import ConfigError, ConfigPath, Mistake
+
+CHANGEABLE = ("epochs", "early_stopping", "checkpoint", "runtime", *(f"data.{key}" for key in PATH_KEYS))
+
+
+def check_changes(loaded: Loaded, before: Experiment) -> None:
+    """Raise ConfigError for what is another setting now and would make another run of it."""
+    old, new = (dict(_flat(experiment.model_dump(mode="json"))) for experiment in (before, loaded.experiment))
+    changed = {path for path in old.keys() | new.keys() if old.get(path) != new.get(path)}
+    refused = [path for path in sorted(changed, key=str) if not ".".join(map(str, path)).startswith(CHANGEABLE)]
+    # Another kind of layer or optimizer has other settings: what kind it is says it all.
+    others = {path[:-1] for path in refused if len(path) > 1 and path[-1] in ("name", "layer")}
+    refused = [path for path in refused if path[:-1] not in others or path[-1] in ("name", "layer")]
+    mistakes = [
+        Mistake(path, f"cannot change {'either' if index else 'while a run goes on'} (it was {_shown(old.get(path))}).")
+        for index, path in enumerate(refused)
+    ]
+    if mistakes:
+        mistakes[0] = replace(mistakes[0], text=f"{mistakes[0].text} {_RULE}")
+    if _monitor(before) != _monitor(loaded.experiment):
+        text = f"the best weights so far were chosen by {_monitor(before)}; that cannot change while a run goes on."
+        mistakes.append(Mistake(("early_stopping", "monitor"), text))
+    if mistakes:
+        with loaded.located():
+            raise ConfigError(mistakes)
+
+
+_RULE = "Epochs, early_stopping, checkpoint, runtime and the place of the data can. Train a new run for the rest."
+
+
+def _shown(value: Any) -> str:
+    return "not set" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _flat(value: Any, path: ConfigPath = ()) -> Iterator[tuple[ConfigPath, Any]]:
+    """Every setting by its path."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _flat(item, (*path, key))
+    elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        for index, item in enumerate(value):
+            yield from _flat(item, (*path, index))
+    else:
+        yield path, value
+
+
+def _monitor(experiment: Experiment) -> str:
+    """What chooses the best weights, see `Job.monitor`."""
+    monitor = experiment.early_stopping.monitor if experiment.early_stopping else "validation_loss"
+    return "validation_loss" if monitor == "train_loss" else monitor
+
+
+def schedule_note(experiment: Experiment, before: Experiment) -> tuple[str, ...]:
+    """Where more epochs change the learning rates of those that are done."""
+    if before.epochs == experiment.epochs or not isinstance(experiment.schedule, Cosine | OneCycle):
+        return ()
+    return (
+        f"the schedule {experiment.schedule.name} spans all epochs: up to here it was that of {before.epochs:,}, from "
+        f"here on it is that of {experiment.epochs:,}. So many from the beginning end elsewhere.",
+    )
