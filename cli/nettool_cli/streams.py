@@ -46,12 +46,12 @@ class _Messages:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        with _ordrop(self._stream):
+        with _or_drop(self._stream):
             self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
-        with _ordrop(self._stream):
+        with _or_drop(self._stream):
             self._stream.flush()
 
     def __getattr__(self, name: str) -> object:
@@ -59,7 +59,7 @@ class _Messages:
 
 
 @contextlib.contextmanager
-def _ordrop(stream: TextIO) -> Iterator[None]:
+def _or_drop(stream: TextIO) -> Iterator[None]:
     try:
         yield
     except OSError:  # the reader of a pipe left, the disk of a file is full, the terminal is gone
