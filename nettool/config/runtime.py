@@ -37,6 +37,9 @@ class Runtime(Spec):
     """auto takes cuda where there is one, else the cpu."""
     threads: Annotated[int, Field(ge=1, le=MAX_THREADS)] | None = None
     """Threads of the cpu's matrix products. Default: by the size of the network, at most the number of cores."""
+    deterministic: bool = True
+    """On cuda, only kernels that give the same bits each time. false: whichever is the fastest on trial; such a run can
+    be repeated and resumed, but not to the bit. The cpu has no others."""
 
 
 class Checkpoint(Spec):

@@ -79,7 +79,7 @@ def evaluate(
     if not len(encoded):
         raise DataError(f"there is nothing to evaluate: {where} holds no examples.")
     names = all_metrics(trained.target)
-    with machine.threads(trained.threads):
+    with machine.computing(trained.experiment.runtime, trained.device, trained.threads):
         dataset = Dataset.from_split(encoded, trained.device)
         measured = trained.evaluator(names).measure(trained.network, dataset)
         groups = () if by is None or table is None else _by_column(trained, encoded, table, by, names)

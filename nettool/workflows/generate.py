@@ -72,7 +72,8 @@ def _stream(
     source = NextToken(trained.network, encoder.length)
     write = _writer(vocabulary, follows=bool(prompt))
     for _ in range(length):
-        with machine.threads(1):  # the fastest for one step, and the same bits everywhere
+        # One thread: the fastest for one step, and the same bits everywhere.
+        with machine.computing(trained.experiment.runtime, trained.device, 1):
             logits = source.feed(codes).double().cpu()
             code = _draw(logits, vocabulary.first, temperature, generator)
         codes = [code]

@@ -6,7 +6,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from nettool.config.runtime import Runtime
-from nettool.errors import ConfigError, Mistake
+from nettool.errors import ConfigError, Mistake, UsageError
 from nettool.model.plans import NetworkPlan
 
 ONE_THREAD_FLOPS = 20_000_000
@@ -35,7 +35,9 @@ def choose_device(runtime: Runtime) -> torch.device:
 
 def device_like(name: str) -> torch.device:
     """The device of that name where this machine has it, else the cpu."""
-    return torch.device(name if _available()[torch.device(name).type] else "cpu")
+    device = torch.device(name)
+    is_here = _available()[device.type] and (device.type != "cuda" or (device.index or 0) < torch.cuda.device_count())
+    return device if is_here else torch.device("cpu")
 
 
 def _available() -> dict[str, bool]:
@@ -66,29 +68,75 @@ def threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+@contextmanager
+def computing(runtime: Runtime, device: torch.device, num_threads: int) -> Iterator[None]:
+    """Compute as a run does: with so many threads and, on cuda, with its kind of kernels; as before afterwards."""
+    with threads(num_threads), _kernels(runtime.deterministic) if device.type == "cuda" else nullcontext():
+        yield
+
+
+@contextmanager
+def _kernels(deterministic: bool) -> Iterator[None]:
+    """Let cuda take kernels that give the same bits each time, or those that are the fastest on trial."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else torch refuses matrix products
+    cudnn, filling = torch.backends.cudnn, torch.utils.deterministic
+    before = cudnn.deterministic, cudnn.benchmark, filling.fill_uninitialized_memory  # type: ignore[attr-defined]
+    enabled = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    # What is filled is written before it is read: a kernel more for each tensor.
+    cudnn.deterministic, cudnn.benchmark, filling.fill_uninitialized_memory = (  # type: ignore[attr-defined]
+        deterministic, not deterministic, False,
+    )  # fmt: skip
+    torch.use_deterministic_algorithms(deterministic)
+    try:
+        yield
+    finally:
+        cudnn.deterministic, cudnn.benchmark, filling.fill_uninitialized_memory = before  # type: ignore[attr-defined]
+        torch.use_deterministic_algorithms(enabled, warn_only=warn_only)
+
+
+def no_deterministic_kernel(failure: Exception) -> UsageError | None:
+    """The error for the user if that was one of torch: a layer added from Python may do what has no such kernel."""
+    if not isinstance(failure, RuntimeError) or "does not have a deterministic implementation" not in str(failure):
+        return None
+    return UsageError(
+        f"{str(failure).split()[0]} has no kernel on cuda that gives the same bits each time. Train on the cpu with "
+        "--device cpu, or set runtime.deterministic=false and do without equal bits."
+    )
+
+
 def versions() -> dict[str, str]:
     """Of everything whose release may change a number."""
     packages = {name: version(name) for name in ("nettool", "torch", "numpy", "pyarrow")}
     return {**packages, "torch": torch.__version__, "python": platform.python_version()}
 
 
-def describe(device: torch.device, threads: int) -> dict[str, Any]:
+def describe(runtime: Runtime, device: torch.device, threads: int) -> dict[str, Any]:
     """What the bits of a run depend on, beside its config and data."""
-    return {"versions": versions(), "device": str(device), "cpu": cpu_name(), "threads": threads}
+    here: dict[str, Any] = {"versions": versions(), "device": str(device), "cpu": cpu_name(), "threads": threads}
+    if device.type == "cuda":
+        here |= {"gpu": torch.cuda.get_device_name(device), "deterministic": runtime.deterministic}
+    return here
 
 
-def differences(record: Mapping[str, Any], device: torch.device, threads: int) -> tuple[str, ...]:
+def differences(record: Mapping[str, Any], runtime: Runtime, device: torch.device, threads: int) -> tuple[str, ...]:
     """What was otherwise where a record was written: `torch 2.12.0 (here 2.13.0)`; nothing for what it does not say."""
-    here = describe(device, threads)
+    here = describe(runtime, device, threads)
     then = {**here, **record, "versions": record.get("versions", {})}
     found = [
         f"{name} {then['versions'][name]} (here {value})"
         for name, value in here["versions"].items()
         if then["versions"].get(name, value) != value
     ]
-    found += [f"{name} {then[name]} (here {here[name]})" for name in ("device", "cpu") if then[name] != here[name]]
+    found += [
+        f"{name} {then[name]} (here {here[name]})"
+        for name in ("device", "gpu", "cpu")
+        if name in here and then[name] != here[name]
+    ]
     if then["threads"] != threads:
         found.append(f"{then['threads']} thread{'s' if then['threads'] != 1 else ''} (here {threads})")
+    if not (then.get("deterministic", True) and here.get("deterministic", True)):
+        found.append("kernels that may differ each time (runtime.deterministic: false)")
     return tuple(found)
 
 

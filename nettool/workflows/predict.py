@@ -103,7 +103,7 @@ def _columns(trained: Trained, encoded: Split, num_rows: int) -> dict[str, pa.Ar
     if not len(encoded):
         needed = getattr(trained.encoders.features, "length", 1)
         raise DataError(f"{num_rows:,} rows are too few to predict from: it takes {needed:,} of them to look back on.")
-    with machine.threads(trained.threads):
+    with machine.computing(trained.experiment.runtime, trained.device, trained.threads):
         values = trained.predictions(encoded).numpy()
     columns = _named_columns(trained, values)
     if len(encoded) == num_rows:

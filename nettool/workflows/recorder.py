@@ -86,7 +86,7 @@ class Recorder:
 
     def _first_record(self, saved: Saved | None) -> dict[str, Any]:
         prepared = self.prepared
-        here = machine.describe(prepared.device, prepared.threads)
+        here = machine.describe(self.experiment.runtime, prepared.device, prepared.threads)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         overrides = list(prepared.loaded.overrides)
         record = {

@@ -198,7 +198,8 @@ def _check_checkpoint(
 
 def _machine_notes(record: dict[str, Any], prepared: Prepared) -> tuple[str, ...]:
     """Where the bits of an uncut run cannot be promised."""
-    differences = machine.differences(record, prepared.device, prepared.threads)
+    runtime = prepared.loaded.experiment.runtime
+    differences = machine.differences(record, runtime, prepared.device, prepared.threads)
     if not differences:
         return ()
     return (f"the run began on {', '.join(differences)}: the last digits may differ from those of an uncut run.",)

@@ -76,7 +76,9 @@ def _locked(run: RunDirectory) -> Iterator[None]:
 
 def _carry_out(prepared: Prepared, run: RunDirectory, watcher: Watcher, saved: Saved | None) -> Outcome:
     """Train in a directory that is ours."""
-    with machine.threads(prepared.threads), StopSignals() as signals, Recorder(run, prepared, saved) as recorder:
+    runtime = prepared.loaded.experiment.runtime
+    computing = machine.computing(runtime, prepared.device, prepared.threads)
+    with computing, StopSignals() as signals, Recorder(run, prepared, saved) as recorder:
         watcher.started(run, prepared)
         for note in (*prepared.notes, *(saved.notes if saved else ())):
             watcher.note(note)
@@ -105,7 +107,7 @@ def _run(
     """Train, save, and say how it ended. What nobody foresaw is written down and raised on."""
     state = None
     try:
-        with _random_numbers(prepared.loaded.experiment.seed):
+        with _random_numbers(prepared.loaded.experiment.seed, prepared.device):
             job, state = build_job(prepared)
             if saved is not None:
                 restore(state, saved)
@@ -120,7 +122,7 @@ def _run(
             recorder.wait()
             return ending
     except Exception as failure:
-        error = failure if isinstance(failure, DivergedError) else out_of_memory(failure, prepared)
+        error = _explained(failure, prepared)
         if error is None:
             recorder.end_badly(failure, state)
             raise
@@ -129,10 +131,17 @@ def _run(
         return _Ending("diverged" if isinstance(error, DivergedError) else "failed", state, error)
 
 
+def _explained(failure: Exception, prepared: Prepared) -> NettoolError | None:
+    """What ends a run in good order, as the user is told of it."""
+    if isinstance(failure, DivergedError):
+        return failure
+    return out_of_memory(failure, prepared) or machine.no_deterministic_kernel(failure)
+
+
 @contextmanager
-def _random_numbers(seed: int) -> Iterator[None]:
-    """Make torch's global generator a function of the seed inside: layers added from Python may draw from it."""
-    with torch.random.fork_rng():
+def _random_numbers(seed: int, device: torch.device) -> Iterator[None]:
+    """Make torch's global generators functions of the seed inside: layers added from Python may draw from them."""
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         yield
 

@@ -162,8 +162,11 @@ def _data(trained: Trained) -> Finding:
 def _numbers(trained: Trained, run: RunDirectory, record: dict[str, Any]) -> Iterator[Finding]:
     """The recorded validation metrics, measured again, and whether another training would give the same bits."""
     stays = [record, *record.get("resumed", [])]
+    runtime = trained.experiment.runtime
     elsewhere = dict.fromkeys(
-        difference for stay in stays for difference in machine.differences(stay, trained.device, trained.threads)
+        difference
+        for stay in stays
+        for difference in machine.differences(stay, runtime, trained.device, trained.threads)
     )
     why = f"the run was made with {', '.join(elsewhere)}" if elsewhere else ""
     recorded = _recorded(run, trained.epoch)

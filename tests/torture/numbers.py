@@ -60,7 +60,9 @@ def diverge(lab: Lab, case: str) -> None:
             assert (run / "last.safetensors").exists(), "no finite checkpoint was kept"
             resume = ("train", "--resume", run.name)
             again = lab.run(folder, "call", "tests.torture.numbers:run_with_rate", rate, *resume)
-            assert (again.code, _why(again.err)) == (3, _why(result.err)), again.err
+            assert again.code == 3, again.err
+            if "at or before step" not in result.err:  # on cuda the clock says when the loss is looked at
+                assert _why(again.err) == _why(result.err), again.err
             _assert_finite(run)
         lab.done_with(run)
 

@@ -110,7 +110,7 @@ def order_unseeded() -> None:
 def differences_unsaid() -> None:
     from nettool.workflows import machine
 
-    machine.differences = lambda record, device, threads: ()
+    machine.differences = lambda *arguments: ()
 
 
 # --- rows 13 and 14: data ---------------------------------------------------------------------------------
