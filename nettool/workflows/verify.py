@@ -184,7 +184,7 @@ def _numbers(trained: Trained, run: RunDirectory, record: dict[str, Any]) -> Ite
     if why:
         yield Finding("this machine", f"may differ in the last digits if it trains the run again: {why}")
     else:
-        yield Finding("this machine", "has its versions, processor and threads: trained again, the same bits")
+        yield Finding("this machine", "has its versions, processor, device and threads: trained again, the same bits")
 
 
 def _recorded(run: RunDirectory, epoch: int) -> dict[str, float]:
