@@ -1,6 +1,6 @@
 """Everything, exhaustively: `make torture`. Prints what was tried, and which planted bug was noticed by which check.
 
-With names of checks behind it only those, without the bugs: python -m tests.torture kill_everywhere:cnn
+With names of checks, or of planted bugs, behind it only those: python -m tests.torture kill_everywhere:cnn rows_twice
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tests.torture import outside
 from tests.torture.bugs import BUGS
 from tests.torture.checks import CHECKS, OUTSIDE, ROWS
 from tests.torture.lab import Caught, Lab
-from tests.torture.zygote import Zygote
+from tests.torture.zygote import Misplanted, Zygote
 
 WORKERS = 2
 
@@ -51,6 +51,9 @@ def workers() -> Iterator[Callable[..., Ended]]:
                 CHECKS[BUGS[bug].check if bug else name](lab)
             except Caught:
                 pass
+            except Misplanted as crash:
+                print(f"{bug} was planted badly: it crashed.\n{crash}", file=sys.stderr)
+                lab.failures.clear()
             except Exception as error:  # the check itself could not go on
                 lab.failures.append(f"{type(error).__name__}: {error}")
             finally:
@@ -59,6 +62,8 @@ def workers() -> Iterator[Callable[..., Ended]]:
         print(
             f"  {ended.name:<45} {ended.points:>6,} {len(ended.failures):>4} {ended.seconds:>8.1f} s", file=sys.stderr
         )
+        if bug and ended.failures:
+            print(f"      {ended.failures[0][:150]}", file=sys.stderr)
         return ended
 
     try:
@@ -78,8 +83,9 @@ def main() -> int:
         for name in [name for name, bug in BUGS.items() if bug.check not in CHECKS]:
             del BUGS[name]
     with workers() as run, ThreadPoolExecutor(WORKERS) as pool:
-        ended = {one.name: one for one in pool.map(run, chosen or CHECKS)}
-        controls = {} if chosen else {one.name: one for one in pool.map(lambda bug: run(bug, bug), BUGS)}
+        ended = {one.name: one for one in pool.map(run, [name for name in CHECKS if name in chosen or not chosen])}
+        planted = [name for name in BUGS if name in chosen or not chosen]
+        controls = {one.name: one for one in pool.map(lambda bug: run(bug, bug), planted)}
     print(f"| {'what must hold':<26} | points tried | failures |\n| {'-' * 26} | {'-' * 12}: | {'-' * 8}: |")
     for row, checks in ROWS.items():
         results = [ended[name] for name in checks if name in ended]

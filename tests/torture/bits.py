@@ -52,6 +52,22 @@ def train_again(lab: Lab, case: str) -> None:
             assert result.code == 0, result.err
             assert_same_run(folder / "uncut", run)
         lab.done_with(run)
+    runs = [lab.new_run(folder) for _ in range(2)]
+    with lab.point(f"{case}, two threads that share the work of a larger network, twice"):
+        for run in runs:
+            result = lab.train(folder, run, WIDER[case], "batch_size=60", "epochs=2", "runtime.threads=2")
+            assert result.code == 0, result.err
+        assert_same_run(*runs)
+    for run in runs:
+        lab.done_with(run)
+
+
+WIDER = {
+    "table": "layers=[{dense: {units: 2000, norm: batch_norm}}, {dense: 500}, output]",
+    "cnn": "layers=[{conv2d: {filters: 64, norm: batch_norm}}, max_pool, {conv2d: 64}, flatten, output]",
+    "lstm": "layers=[{embedding: 64}, {lstm: {units: 200}}, {transformer: {heads: 4, causal: true}}, output]",
+}
+"""Large enough that torch gives each thread a part of them."""
 
 
 def other_threads(lab: Lab, case: str) -> None:

@@ -14,23 +14,27 @@ Plant = Callable[[], None]
 
 @dataclass(frozen=True)
 class Bug:
-    """What it is, in words; the check that must notice; and how it is planted."""
+    """What it is, in words; the check that must notice; and how it is planted.
+
+    crashes: whether a traceback is how it shows. That of any other bug says that it was planted badly, and proves nothing.
+    """
 
     what: str
     check: str
     plant: Plant
+    crashes: bool = False
 
 
 BUGS: dict[str, Bug] = {}
 
 
-def bug(what: str, *checks: str) -> Callable[[Plant], Plant]:
+def bug(what: str, *checks: str, crashes: bool = False) -> Callable[[Plant], Plant]:
     """A bug by the name of its function; one for each check that must notice it."""
 
     def register(plant: Plant) -> Plant:
         for check in checks:
             name = plant.__name__ if len(checks) == 1 else f"{plant.__name__}@{check}"
-            BUGS[name] = Bug(what, check, plant)
+            BUGS[name] = Bug(what, check, plant, crashes)
         return plant
 
     return register

@@ -22,7 +22,7 @@ def checksum_believed() -> None:
 def previous_unused() -> None:
     from nettool.workflows import resume
 
-    resume._newest = lambda run: (*resume._load(run.last), ())
+    resume._newest = lambda run, record: (*resume._load(run.last), ())
 
 
 # --- rows 3 and 6: strangers ------------------------------------------------------------------------------
@@ -79,7 +79,7 @@ def arrays_unpickled() -> None:
     npz._check_members = lambda path: None
 
 
-@bug("the facts beside weights are believed", "meet_strangers")
+@bug("the facts beside weights are believed", "meet_strangers", crashes=True)
 def facts_believed() -> None:
     from nettool.workflows import resume, trained
 
@@ -87,7 +87,7 @@ def facts_believed() -> None:
         module.check_facts = lambda kind, facts, source: kind.model_construct(**facts)  # type: ignore[attr-defined]
 
 
-@bug("configs may be of any depth", "defuse_bombs")
+@bug("configs may be of any depth", "defuse_bombs", crashes=True)
 def depth_unlimited() -> None:
     from nettool.config import yaml
 
@@ -143,7 +143,7 @@ def mistakes_unlimited() -> None:
     from nettool import errors
 
     layout = errors.format_mistakes
-    errors.format_mistakes = lambda mistakes: layout(mistakes, max_lines=10**9)  # type: ignore[misc, assignment]
+    errors.format_mistakes = lambda mistakes, width=100: layout(mistakes, width, max_lines=10**9)  # type: ignore[misc]
 
 
 # --- row 4: the source, of which a copy is searched -------------------------------------------------------
