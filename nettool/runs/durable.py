@@ -11,6 +11,7 @@ import errno
 import fcntl
 import itertools
 import os
+import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -51,6 +52,8 @@ _CAUSES = {
     errno.EPERM: "permission denied; write to another folder",
     errno.EEXIST: "a file of that name is in the way; rename it, or work in another folder",
     errno.ENOTDIR: "a file of that name is in the way; rename it, or work in another folder",
+    errno.ELOOP: "a link or a pipe stands in its place, which a run never makes; remove it",
+    errno.ENXIO: "a link or a pipe stands in its place, which a run never makes; remove it",
     errno.EIO: "the disk reports an input/output error",
     errno.ENOLCK: "the file system has no locks; write to another folder",
     errno.ENOSYS: "the file system has no locks; write to another folder",
@@ -76,6 +79,18 @@ def _operate(
     if watch is not None:
         watch(operation)
     return request()
+
+
+def _open(path: Path, flags: int) -> int:
+    """Open a file, or make it. A link in its place would lead to another file, a pipe would be waited for: OSError.
+
+    Whoever sent a run directory may have put one there, and the user's own file would be written.
+    """
+    descriptor = os.open(path, flags | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.ENXIO, os.strerror(errno.ENXIO))
+    return descriptor
 
 
 # --- whole files -------------------------------------------------------------------------------------------
@@ -107,8 +122,7 @@ def temporary_of(path: Path) -> Path:
 
 
 def _write_new(path: Path, pieces: Iterable[Buffer]) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-    descriptor = _operate("create", path, lambda: os.open(path, flags, 0o666))
+    descriptor = _operate("create", path, lambda: _open(path, os.O_WRONLY | os.O_TRUNC))
     try:
         for chunk in _chunks(pieces):
             _write_all("write", descriptor, path, chunk)
@@ -205,9 +219,8 @@ class Appender:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         with one_line_errors(path):
-            self._descriptor = _operate("open", path, lambda: os.open(path, flags, 0o666))
+            self._descriptor = _operate("open", path, lambda: _open(path, os.O_WRONLY | os.O_APPEND))
         self._is_open = True
 
     def append(self, text: str) -> None:
@@ -236,9 +249,8 @@ def lock(path: Path, holder: str) -> int | None:
     holder: who holds it, written into the file for others to read. Returns a descriptor to close when done, or None
     where another process holds the lock.
     """
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
     with one_line_errors(path):
-        descriptor = _operate("open", path, lambda: os.open(path, flags, 0o666))
+        descriptor = _operate("open", path, lambda: _open(path, os.O_RDWR))
         if not _flock(descriptor, fcntl.LOCK_EX):
             time.sleep(0.05)  # somebody may only be looking, see is_locked
             if not _flock(descriptor, fcntl.LOCK_EX):
@@ -255,7 +267,7 @@ def lock(path: Path, holder: str) -> int | None:
 def is_locked(path: Path) -> bool:
     """Whether a process holds the lock of this file. Locks it for the instant that it takes to see it."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
         return False
     try:

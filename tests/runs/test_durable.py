@@ -133,3 +133,23 @@ def test_appended_lines_are_there_before_the_file_is_closed(tmp_path: Path) -> N
     appender.close()
     appender.close()
     assert (tmp_path / "log").read_text() == "one\ntwo\n"
+
+
+@pytest.mark.parametrize("name", ["log.txt", ".lock"])
+def test_a_link_or_a_pipe_in_the_place_of_a_file_is_refused(tmp_path: Path, name: str) -> None:
+    path, victim = tmp_path / name, tmp_path / "victim"
+    victim.write_text("precious")
+    write = durable.Appender if name == "log.txt" else lambda path: durable.lock(path, "me")
+    path.symlink_to(victim)
+    with pytest.raises(ResourceError, match="a link or a pipe stands in its place, which a run never makes; remove it"):
+        write(path)
+    path.unlink()
+    os.mkfifo(path)
+    assert not durable.is_locked(path)
+    with pytest.raises(ResourceError, match="a link or a pipe"):
+        write(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with pytest.raises(ResourceError, match="a link or a pipe"):
+        write(path)
+    os.close(reader)
+    assert victim.read_text() == "precious"

@@ -34,7 +34,11 @@ class Payload:
 HOSTILE: list[Any] = [
     None, 0, -1, 1e999, 10**30, "os.system", [], {}, [[]], {"kind": "os.system"}, "x" * 1000, [None], True,
 ]  # fmt: skip
-Files = dict[str, bytes]
+VICTIM = "precious"
+"""A file of the user's beside the stranger's run, which must stay as it is."""
+PIPE = "a pipe"
+Files = dict[str, bytes | str]
+"""Contents by name. A text is PIPE, or what a link leads to."""
 Stranger = tuple[str, tuple[str, ...], Files]
 """What it is, the command line that meets it, and the files to put there first."""
 
@@ -95,6 +99,19 @@ def strangers(folder: Path) -> Iterator[Stranger]:
         evil = {"evil.safetensors": _changed(weights, change)}
         yield f"weights whose metadata {what}", ("eval", "evil.safetensors"), evil
     further = config.replace(b"epochs: 12", b"epochs: 30")
+    for name in (
+        "log.txt",
+        ".lock",
+        "metrics.csv",
+        "run.json",
+        "last.safetensors",
+        "best.safetensors",
+        "previous.safetensors",
+    ):
+        for what in (f"../{VICTIM}", PIPE):
+            run = {"run/config.yaml": further, "run/last.safetensors": state, f"run/{name}": what}
+            yield f"a run whose {name} is {what}", ("train", "--resume", "run", "--quiet"), run
+            yield f"a run whose {name} is {what}, listed", ("runs", "show", "run"), run
     for what, change in (*_metadata(), *_state_metadata()):
         run = {"run/config.yaml": further, "run/last.safetensors": _changed(state, change)}
         yield f"a state whose metadata {what}", ("train", "--resume", "run", "--quiet"), run
@@ -141,18 +158,30 @@ def meet_strangers(lab: Lab) -> None:
         for name in ("table.yaml", "people.csv"):
             shutil.copy(folder / name, place)
         shutil.copytree(folder / "uncut", place / "uncut")
-        for name, content in files.items():
-            (place / name).parent.mkdir(exist_ok=True)
-            (place / name).write_bytes(content)
+        for name, content in {VICTIM: b"of great value", **files}.items():
+            _put(place / name, content)
         with lab.point(what):
             audit = folder / "audit"
             result = lab.run(place, *arguments, audit=str(audit))
             assert not (place / CANARY).exists(), "the payload was executed"
             new = _suspicious(audit) - allowed
             assert not new, f"it brought about {sorted(new)[:3]}"
-            plausible = "metadata" in what and result.code == 0  # what they say instead may well be
-            assert result.code == 2 or plausible, (result.code, result.err)
+            assert (place / VICTIM).read_bytes() == b"of great value", "a link was followed"
+            # What metadata say instead may well be; links and pipes may stand where nothing is written, or be replaced.
+            right = (2,) if not what.startswith(("weights whose", "a state whose", "a run whose")) else (0, 2, 4)
+            assert result.code in right, (result.code, result.err)
             assert "Traceback" not in result.err, result.err
+
+
+def _put(path: Path, content: bytes | str) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content == PIPE:
+        os.mkfifo(path)
+    else:
+        path.symlink_to(content)
 
 
 def _executed(lab: Lab, folder: Path, arguments: tuple[str, ...]) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,13 @@ def facts_believed() -> None:
 
     for module in (trained, resume):
         module.check_facts = lambda kind, facts, source: kind.model_construct(**facts)  # type: ignore[attr-defined]
+
+
+@bug("links in a run directory are followed", "meet_strangers")
+def links_followed() -> None:
+    from nettool.runs import durable
+
+    durable._open = lambda path, flags: os.open(path, flags | os.O_CREAT, 0o666)
 
 
 @bug("configs may be of any depth", "defuse_bombs", crashes=True)
