@@ -111,7 +111,9 @@ def _run() -> int:
     except Exception as error:
         if hasattr(error, "exit_code") and hasattr(error, "show"):  # a usage error of the argument parser
             error.show()
-            if hasattr(error, "option_name"):
+            if getattr(error, "option_name", None) == "--resume":
+                print("Name a run, or take the newest: nettool train --resume last", file=sys.stderr)
+            elif hasattr(error, "option_name"):
                 print("Keys of a config follow it without dashes: optimizer.lr=0.01", file=sys.stderr)
             return int(error.exit_code)
         return _report_bug(error)

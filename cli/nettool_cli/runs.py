@@ -54,6 +54,10 @@ def show(run: RunArgument = None, as_json: JsonOption = False) -> None:
     out = console.stdout()
     facts = [(key, str(record[key])) for key in SHOWN_KEYS if record.get(key) not in (None, "")]
     facts += [("overrides", " ".join(record["overrides"]))] if record["overrides"] else []
+    facts += [
+        (f"resumed in epoch {stay.get('epoch', 0) + 1}", " ".join(stay.get("overrides", [])) or str(stay.get("at", "")))
+        for stay in record.get("resumed", [])
+    ]
     facts += [(name, console.number(value)) for name, value in record.get("metrics", {}).items()]
     out.print(console.table((str(directory.path), ""), facts, text_columns=2))
     if rows:

@@ -163,8 +163,9 @@ def find_run(argument: Path | None, root: Path = ROOT) -> RunDirectory:
             return RunDirectory(path)
     if argument == Path():
         raise RunError("no run is named, or one without a name: is a variable of the shell empty? This folder is none.")
-    if argument.is_dir():
-        raise RunError(f"{argument} is a folder, but no run: it holds no config.yaml.")
+    for path in (argument, root / argument):
+        if path.is_dir():
+            raise RunError(f"{path} is a folder, but no run: it holds no config.yaml.")
     if argument.is_file():
         raise RunError(f"{argument} is no run. Name a run directory, or its best.safetensors.")
     names = [str(run.path) for run in all_runs(root)] + [run.path.name for run in all_runs(root)]

@@ -47,7 +47,7 @@ watch: Callable[[Operation], None] | None = None
 _CAUSES = {
     errno.ENOSPC: "the disk is full; free some space",
     errno.EDQUOT: "the disk quota is used up; free some space",
-    errno.EROFS: "the file system is read-only; write to another folder",
+    errno.EROFS: "the file system is read-only; make it writable, or write to another folder",
     errno.EACCES: "permission denied; write to another folder",
     errno.EPERM: "permission denied; write to another folder",
     errno.EEXIST: "a file of that name is in the way; rename it, or work in another folder",

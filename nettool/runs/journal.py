@@ -57,9 +57,19 @@ def read_metrics(run: RunDirectory) -> list[dict[str, float | None]]:
         with run.metrics.open(encoding="utf-8", newline="") as file:
             columns, *lines = csv.reader(file)
             numbers = [[float(value) if value else None for value in line] for line in lines]
-            return [dict(zip(columns, line, strict=True)) for line in numbers]
-    except (OSError, ValueError, csv.Error):
+            rows = [dict(zip(columns, line, strict=True)) for line in numbers]
+            for row in rows:
+                _check_row(row)
+            return rows
+    except (OSError, ValueError, KeyError, csv.Error):
         raise DamagedError(f"{run.metrics} is damaged: it is no table of numbers with a line of names.") from None
+
+
+def _check_row(row: Mapping[str, float | None]) -> None:
+    """Raise ValueError or KeyError for what no epoch looks like."""
+    places, measured = (row["epoch"], row["step"]), (row["train_loss"], row["lr"])
+    if None in measured or not all(place is not None and place.is_integer() for place in places):
+        raise ValueError("no epoch")
 
 
 def write_record(run: RunDirectory, record: Mapping[str, Any]) -> None:
@@ -88,8 +98,19 @@ def read_record(run: RunDirectory) -> dict[str, Any]:
     return record
 
 
+class _Stay(BaseModel):
+    """What is read of a machine that a run was on: a stranger may have written it."""
+
+    model_config = ConfigDict(strict=True)
+
+    epoch: int = 0
+    at: str = ""
+    overrides: list[str] = []
+    versions: dict[str, str] = {}
+
+
 class _Record(BaseModel):
-    """What is read of a record: a stranger may have written it."""
+    """The same of a record."""
 
     model_config = ConfigDict(strict=True)
 
@@ -100,4 +121,5 @@ class _Record(BaseModel):
     metrics: dict[str, float | None] = {}
     baseline: dict[str, float | None] = {}
     data: dict[str, dict[str, Any]] = {}
-    resumed: list[dict[str, Any]] = []
+    versions: dict[str, str] = {}
+    resumed: list[_Stay] = []

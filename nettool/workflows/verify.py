@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nettool.config.experiment import Experiment
 from nettool.config.load import load
 from nettool.config.write import to_plain
 from nettool.data.fingerprints import fingerprint_of
@@ -15,6 +16,7 @@ from nettool.runs import checkpoint
 from nettool.runs.directory import FORMAT_VERSION, RunDirectory, find_run
 from nettool.runs.journal import read_metrics
 from nettool.training.history import History
+from nettool.training.schedules import build_schedule
 from nettool.workflows import machine
 from nettool.workflows.evaluate import evaluate
 from nettool.workflows.findings import Finding
@@ -134,9 +136,9 @@ def _remembered(run: RunDirectory, trained: Trained) -> list[dict[str, float | N
     names = trained.experiment.metric_names
     try:
         history = History.from_tensor(names, checkpoint.load(run.last)[0]["history"])
-    except (RunError, KeyError, ValueError):
+        return [_as_read(journal_row(result, names)) for result in history]
+    except (RunError, KeyError, ValueError, OverflowError):
         return []
-    return [_as_read(journal_row(result, names)) for result in history]
 
 
 def _as_read(row: Mapping[str, object]) -> dict[str, float | None]:
@@ -183,8 +185,25 @@ def _numbers(trained: Trained, run: RunDirectory, record: dict[str, Any]) -> Ite
         yield Finding("metrics", "there is no validation split to measure again")
     if why:
         yield Finding("this machine", f"may differ in the last digits if it trains the run again: {why}")
+    elif _took_other_rates(trained.experiment, read_metrics(run)):
+        text = "the run went on to other epochs than it began with, and its schedule spans them all"
+        yield Finding("this machine", f"gives other numbers if it trains the run again: {text}")
     else:
         yield Finding("this machine", "has its versions, processor, device and threads: trained again, the same bits")
+
+
+def _took_other_rates(experiment: Experiment, rows: Sequence[Mapping[str, float | None]]) -> bool:
+    """Whether the learning rates in the journal are not those that the config gives."""
+    steps_per_epoch = int(rows[0]["step"] or 0) if rows else 0
+    schedule = build_schedule(experiment.schedule, experiment.optimizer.lr, steps_per_epoch, experiment.epochs)
+    for row in rows:
+        loss = row["train_loss"] if row.get("validation_loss") is None else row["validation_loss"]
+        assert row["step"] is not None
+        assert loss is not None
+        if schedule.rate(max(int(row["step"]) - 1, 0)) != row["lr"]:
+            return True
+        schedule.epoch_ended(loss)
+    return False
 
 
 def _recorded(run: RunDirectory, epoch: int) -> dict[str, float]:

@@ -36,6 +36,13 @@ def test_a_run_goes_on_to_more_epochs_as_if_it_had_never_stopped(nettool: Nettoo
     assert (record["status"], record["epochs"]) == ("finished", 15)
     assert [(stay["epoch"], stay["overrides"]) for stay in record["resumed"]] == [(6, ["epochs=15"])]
     assert "resumed in epoch 7 at step 30" in (run / "log.txt").read_text()
+    assert re.search(r"resumed in epoch 7 +epochs=15", nettool("runs", "show", RUN).out)
+
+
+def test_resume_without_a_run_says_how(nettool: Nettool) -> None:
+    result = nettool("train", "--resume")
+    assert result.code == 2
+    assert "Name a run, or take the newest: nettool train --resume last" in result.err
 
 
 @pytest.mark.parametrize("name", ["last", RUN, "students-0001"])

@@ -169,3 +169,25 @@ def test_what_is_no_file_is_not_waited_for(nettool: Nettool, run: Path) -> None:
     found = wrong(nettool)
     assert "no file" in found["run.json"]
     assert "no file" in found["last.safetensors"]
+
+
+@pytest.mark.parametrize(
+    "cells", ["nan,20,0.1,0.2,0.5,0.05,1,1", "4,nan,0.1,0.2,0.5,0.05,1,1", "4,20,,0.2,0.5,0.05,1,1"]
+)
+def test_a_row_that_is_no_epoch_is_damage(nettool: Nettool, run: Path, cells: str) -> None:
+    lines = (run / "metrics.csv").read_text().splitlines()
+    (run / "metrics.csv").write_text("\n".join([*lines[:4], cells]) + "\n")
+    assert "metrics.csv is damaged" in wrong(nettool)["network"]
+
+
+@pytest.mark.parametrize(("schedule", "same"), [("cosine", False), ("{name: step, every: 2}", True), ("plateau", True)])
+def test_a_schedule_that_spans_all_epochs_is_not_said_to_give_the_same_bits_once_they_have_changed(
+    nettool: Nettool, config: Path, folder: Path, schedule: str, same: bool
+) -> None:
+    nettool("train", config, "--quiet", f"schedule={schedule}", "epochs=4")
+    assert "trained again, the same bits" in nettool("verify").out
+    assert nettool("train", "--resume", "last", "--quiet", "epochs=6").code == 0
+    out = nettool("verify").out
+    assert ("trained again, the same bits" in out) == same
+    words = "gives other numbers if it trains the run again: the run went on to other epochs than it began with"
+    assert (words in out) != same

@@ -79,6 +79,9 @@ def test_no_runs_at_all_tells_how_to_make_one(tmp_path: Path) -> None:
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"is a folder, but no run: it holds no config.yaml."):
         directory.find_run(tmp_path)
+    (tmp_path / "a-0001").mkdir()
+    with pytest.raises(RunError, match=r"a-0001 is a folder, but no run: it holds no config.yaml."):
+        directory.find_run(Path("a-0001"), tmp_path)
 
 
 def test_a_run_without_weights_says_so(tmp_path: Path) -> None:

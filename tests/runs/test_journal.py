@@ -10,10 +10,11 @@ from nettool.runs.directory import FORMAT_VERSION, RunDirectory
 
 def test_rows_come_back_to_the_bit(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path)
-    written = journal.Journal(run, ("epoch", "train_loss", "validation_loss"))
-    values = [(1, 0.1 + 0.2, 1e-310), (2, 1 / 3, None)]
-    for epoch, train_loss, validation_loss in values:
-        written.append({"epoch": epoch, "train_loss": train_loss, "validation_loss": validation_loss})
+    columns = ("epoch", "step", "train_loss", "validation_loss", "lr")
+    written = journal.Journal(run, columns)
+    values = [(1, 7, 0.1 + 0.2, 1e-310, 1e-3), (2, 14, 1 / 3, None, 0.1)]
+    for row in values:
+        written.append(dict(zip(columns, row, strict=True)))
     written.close()
     rows = journal.read_metrics(run)
     assert [tuple(row.values()) for row in rows] == values
@@ -21,9 +22,10 @@ def test_rows_come_back_to_the_bit(tmp_path: Path) -> None:
 
 def test_rows_can_be_read_while_the_run_goes_on(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path)
-    written = journal.Journal(run, ("epoch",))
-    written.append({"epoch": 1})
-    assert journal.read_metrics(run) == [{"epoch": 1.0}]
+    row = {"epoch": 1.0, "step": 7.0, "train_loss": 0.5, "lr": 0.1}
+    written = journal.Journal(run, tuple(row))
+    written.append(row)
+    assert journal.read_metrics(run) == [row]
 
 
 def test_a_record_is_json_with_its_format_version(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import json
 import os
 import pickle
@@ -112,9 +113,31 @@ def strangers(folder: Path) -> Iterator[Stranger]:
             run = {"run/config.yaml": further, "run/last.safetensors": state, f"run/{name}": what}
             yield f"a run whose {name} is {what}", ("train", "--resume", "run", "--quiet"), run
             yield f"a run whose {name} is {what}, listed", ("runs", "show", "run"), run
+    yield from _records(folder)
     for what, change in (*_metadata(), *_state_metadata()):
         run = {"run/config.yaml": further, "run/last.safetensors": _changed(state, change)}
         yield f"a state whose metadata {what}", ("train", "--resume", "run", "--quiet"), run
+
+
+RECORDED = (
+    "status", "why", "overrides", "seed", "versions", "device", "cpu", "threads", "gpu", "deterministic", "data",
+    "started", "seconds", "epochs", "best_epoch", "metrics", "baseline", "resumed", "format_version",
+)  # fmt: skip
+COMMANDS = (("runs", "show", "uncut"), ("verify", "uncut"), ("train", "--resume", "uncut", "--quiet"), ("runs", "list"))
+
+
+def _records(folder: Path) -> Iterator[Stranger]:
+    """A run.json in which something else stands; met by each command in turn."""
+    record = json.loads((folder / "uncut/run.json").read_text())
+    commands = itertools.cycle(COMMANDS)
+    for key in RECORDED:
+        for value in HOSTILE:
+            for where, changed in (
+                (key, {**record, key: value}),
+                (f"resumed.{key}", {**record, "resumed": [{key: value}]}),
+            ):
+                content = json.dumps(changed).encode()
+                yield f"a run whose {where} is {str(value)[:20]}", next(commands), {"uncut/run.json": content}
 
 
 def _metadata() -> Iterator[tuple[str, Callable[[dict[str, Any]], Any]]]:
