@@ -203,10 +203,13 @@ def make_folders(path: Path) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Make the names in a folder durable."""
+    """Make the names in a folder durable; some network file systems do so by themselves, and know no such request."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         _operate("sync folder", path, lambda: _sync(descriptor))
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
     finally:
         os.close(descriptor)
 

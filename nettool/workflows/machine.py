@@ -78,7 +78,7 @@ def computing(runtime: Runtime, device: torch.device, num_threads: int) -> Itera
 @contextmanager
 def _kernels(deterministic: bool) -> Iterator[None]:
     """Let cuda take kernels that give the same bits each time, or those that are the fastest on trial."""
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else torch refuses matrix products
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what NVIDIA asks for in cuDNN's recurrent layers
     cudnn, filling = torch.backends.cudnn, torch.utils.deterministic
     before = cudnn.deterministic, cudnn.benchmark, filling.fill_uninitialized_memory  # type: ignore[attr-defined]
     enabled = torch.are_deterministic_algorithms_enabled()

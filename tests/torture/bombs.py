@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import shutil
 import struct
 import zipfile
 import zlib
@@ -15,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.torture.lab import Lab
-from tests.torture.strangers import Stranger
+from tests.torture.strangers import Stranger, lay_out
 
 MOST_SECONDS = 2.0
 MOST_MEBIBYTES = 64
@@ -130,15 +129,7 @@ def defuse_bombs(lab: Lab) -> None:
     """Each is refused in two seconds of processor time and 64 MiB above what was there."""
     folder = lab.case("table")
     for what, arguments, files in bombs(folder):
-        place = folder / "bombs"
-        shutil.rmtree(place, ignore_errors=True)
-        place.mkdir()
-        for name in ("table.yaml", "people.csv"):
-            shutil.copy(folder / name, place)
-        shutil.copytree(folder / "uncut", place / "uncut")
-        for name, content in files.items():
-            (place / name).parent.mkdir(exist_ok=True, parents=True)
-            (place / name).write_bytes(content)
+        place = lay_out(folder, files)
         with lab.point(what):
             measured = folder / "measured"
             measured.unlink(missing_ok=True)

@@ -174,15 +174,8 @@ def meet_strangers(lab: Lab) -> None:
     allowed = _executed(lab, folder, ("train", "table.yaml", "--quiet", "--run-dir", "benign"))
     allowed |= _executed(lab, folder, ("eval", "benign"))
     everything = list(strangers(folder))
-    for what, arguments, files in everything[::4] if lab.sample and not lab.bug else everything:
-        place = folder / "strange"
-        shutil.rmtree(place, ignore_errors=True)
-        place.mkdir()
-        for name in ("table.yaml", "people.csv"):
-            shutil.copy(folder / name, place)
-        shutil.copytree(folder / "uncut", place / "uncut")
-        for name, content in {VICTIM: b"of great value", **files}.items():
-            _put(place / name, content)
+    for what, arguments, files in everything[::9] if lab.sample and not lab.bug else everything:
+        place = lay_out(folder, files)
         with lab.point(what):
             audit = folder / "audit"
             result = lab.run(place, *arguments, audit=str(audit))
@@ -196,8 +189,21 @@ def meet_strangers(lab: Lab) -> None:
             assert "Traceback" not in result.err, result.err
 
 
+def lay_out(folder: Path, files: Files) -> Path:
+    """A fresh folder with the case in it, the user's file, and what the stranger sent."""
+    place = folder / "strange"
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    for name in ("table.yaml", "people.csv"):
+        shutil.copy(folder / name, place)
+    shutil.copytree(folder / "uncut", place / "uncut")
+    for name, content in {VICTIM: b"of great value", **files}.items():
+        _put(place / name, content)
+    return place
+
+
 def _put(path: Path, content: bytes | str) -> None:
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(exist_ok=True, parents=True)
     path.unlink(missing_ok=True)
     if isinstance(content, bytes):
         path.write_bytes(content)
