@@ -38,4 +38,6 @@ def test_a_planted_bug_is_noticed(name: str, zygote: Zygote, tmp_path: Path) -> 
 
 
 def test_every_bug_has_a_check_and_every_row_a_bug() -> None:
-    assert {bug.check for bug in BUGS.values()} <= CHECKS.keys()
+    checked = {bug.check for bug in BUGS.values()}
+    assert checked <= CHECKS.keys()
+    assert not [row for row, checks in ROWS.items() if not checked & checks.keys()]
