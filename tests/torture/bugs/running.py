@@ -13,7 +13,7 @@ from tests.torture.bugs import bug
 # --- row 10: signals --------------------------------------------------------------------------------------
 
 
-@bug("only SIGINT is listened to", "signal_anywhere:table")
+@bug("only SIGINT is listened to", "signal_anywhere:table", "signal_anywhere:cnn", "signal_anywhere:lstm")
 def signals_unheard() -> None:
     import signal
 

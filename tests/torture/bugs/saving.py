@@ -28,9 +28,9 @@ def position_forgotten() -> None:
     after_restore(lambda state: setattr(state, "update", 0))
 
 
-@bug("patience begins anew", "kill_everywhere:table")
+@bug("patience begins anew", "kill_everywhere:table", "go_further:table")
 def patience_forgotten() -> None:
-    after_restore(lambda state: setattr(state.stopper, "bad_epochs", 0))
+    after_restore(lambda state: state.stopper and setattr(state.stopper, "bad_epochs", 0))
 
 
 @bug("the schedule begins anew", "kill_everywhere:cnn")
@@ -149,7 +149,7 @@ def failure_unsaid() -> None:
     BackgroundWriter.wait = silent  # type: ignore[method-assign]
 
 
-@bug("the system's errors are passed on as they are", "refuse_everywhere:table")
+@bug("the system's errors are passed on as they are", "refuse_everywhere:table", "fail_from_outside")
 def errors_unexplained() -> None:
     import contextlib
 
