@@ -38,8 +38,12 @@ MAX_DIMENSIONS = 32
 
 MAX_HEADER_BYTES = 1 << 26
 """Of what stands in front of a checkpoint's tensors: config, fitted encoders, names and shapes."""
-MAX_HEADER_LISTS = 1 << 18
-"""Lists and mappings in it."""
 MAX_RECORD_BYTES = 1 << 24
 """Of run.json."""
+MAX_JOURNAL_BYTES = 1 << 28
+"""Of metrics.csv: some million epochs."""
+MAX_JSON_LISTS = 1 << 19
+"""Lists and mappings in a header or a record."""
+MAX_JSON_VALUES = 1 << 21
+"""Values in them."""
 MAX_THREADS = 1024

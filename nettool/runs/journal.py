@@ -11,9 +11,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nettool.errors import DamagedError, RunError
-from nettool.limits import MAX_RECORD_BYTES
+from nettool.limits import MAX_JOURNAL_BYTES, MAX_RECORD_BYTES
 from nettool.runs import durable
 from nettool.runs.directory import FORMAT_VERSION, RunDirectory
+from nettool.runs.strict_json import read_mapping
 
 
 class Journal:
@@ -54,6 +55,8 @@ def read_metrics(run: RunDirectory) -> list[dict[str, float | None]]:
     if not run.metrics.is_file():
         return []
     try:
+        if run.metrics.stat().st_size > MAX_JOURNAL_BYTES:
+            raise ValueError("too large")
         with run.metrics.open(encoding="utf-8", newline="") as file:
             columns, *lines = csv.reader(file)
             numbers = [[float(value) if value else None for value in line] for line in lines]
@@ -85,16 +88,16 @@ def read_record(run: RunDirectory) -> dict[str, Any]:
             raise RunError(f"{run.path} has no run.json: no run, or one that was killed as it began.")
         if not run.record.is_file() or run.record.stat().st_size > MAX_RECORD_BYTES:
             raise DamagedError(f"{run.record} is damaged: it is too large, or no file.")
-        record = json.loads(run.record.read_bytes())
+        record = read_mapping(run.record.read_bytes())
+        json.dumps(record, allow_nan=False)  # NaN is read, and cannot be written again
         _Record.model_validate(record)
     except ValidationError as error:
         name = ".".join(map(str, error.errors()[0]["loc"])) or "it"
         raise DamagedError(f"{run.record} is damaged: {name} is missing, or not what nettool writes.") from None
     except (ValueError, RecursionError):
-        raise DamagedError(f"{run.record} is damaged: it is no JSON.") from None
+        raise DamagedError(f"{run.record} is damaged: it is no JSON that nettool writes.") from None
     except OSError as error:
-        raise DamagedError(f"{run.record} cannot be read: {error.strerror}.") from None
-    assert isinstance(record, dict)
+        raise RunError(f"{run.record} cannot be read: {error.strerror}.") from None
     return record
 
 

@@ -88,6 +88,7 @@ def fit(job: Job, state: TrainingState) -> Iterator[Progress | EpochResult]:
     """Train until the last epoch, or until early stopping says so. Raises DivergedError."""
     if job.epochs == 0 and not len(state.history):
         yield _untrained(job, state)
+    _forget_a_late_stop(job, state)
     while state.epoch < job.epochs and not state.stopped:
         clock, first, began = _Clock(state), state.update, time.perf_counter()
         yield from _train(job, state, clock)
@@ -166,10 +167,15 @@ def _end_epoch(
     lr = state.schedule.rate(max(state.step - 1, 0))
     result = EpochResult(state.epoch, state.step, train_loss, loss, metrics, lr, seconds, examples_per_second, is_best)
     state.history.append(result)
-    stopped = state.judge(result)
-    if state.epoch < job.epochs:
-        state.stopped = stopped
+    state.stopped = state.judge(result)
+    _forget_a_late_stop(job, state)
     return replace(result, stopped=state.stopped)
+
+
+def _forget_a_late_stop(job: Job, state: TrainingState) -> None:
+    """In the last epoch there is nothing left to stop."""
+    if state.epoch >= job.epochs:
+        state.stopped = ""
 
 
 def _keep_best(job: Job, state: TrainingState, loss: float | None, metrics: dict[str, float]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from nettool.config.optimization import EarlyStopping
 from nettool.training.metrics import METRICS, Mode
 
 
@@ -46,3 +47,8 @@ class EarlyStopper:
         else:
             self.bad_epochs += 1
         return self.bad_epochs >= self.patience
+
+
+def build_stopper(spec: EarlyStopping | None) -> EarlyStopper | None:
+    """The stopper of a config, or none."""
+    return None if spec is None else EarlyStopper(spec.patience, spec.min_delta, spec.monitor)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -10,15 +10,19 @@ from nettool.config.experiment import Experiment
 from nettool.config.load import PATH_KEYS, Loaded
 from nettool.config.optimization import Cosine, OneCycle
 from nettool.errors import ConfigError, ConfigPath, Mistake
+from nettool.training.history import EpochResult
+from nettool.workflows.replay import stop_before_the_last
 
-CHANGEABLE = ("epochs", "early_stopping", "checkpoint", "runtime", *(f"data.{key}" for key in PATH_KEYS))
+CHANGEABLE: tuple[ConfigPath, ...] = (
+    ("epochs",), ("early_stopping",), ("checkpoint",), ("runtime",), *(("data", key) for key in PATH_KEYS),
+)  # fmt: skip
 
 
 def check_changes(loaded: Loaded, before: Experiment) -> None:
     """Raise ConfigError for what is another setting now and would make another run of it."""
     old, new = (dict(_flat(experiment.model_dump(mode="json"))) for experiment in (before, loaded.experiment))
     changed = {path for path in old.keys() | new.keys() if old.get(path) != new.get(path)}
-    refused = [path for path in sorted(changed, key=str) if not ".".join(map(str, path)).startswith(CHANGEABLE)]
+    refused = [path for path in sorted(changed, key=str) if not _may_change(path)]
     # Another kind of layer or optimizer has other settings: what kind it is says it all.
     others = {path[:-1] for path in refused if len(path) > 1 and path[-1] in ("name", "layer")}
     refused = [path for path in refused if path[:-1] not in others or path[-1] in ("name", "layer")]
@@ -37,6 +41,10 @@ def check_changes(loaded: Loaded, before: Experiment) -> None:
 
 
 _RULE = "Epochs, early_stopping, checkpoint, runtime and the place of the data can. Train a new run for the rest."
+
+
+def _may_change(path: ConfigPath) -> bool:
+    return any(path[: len(key)] == key for key in CHANGEABLE)
 
 
 def _shown(value: Any) -> str:
@@ -69,3 +77,11 @@ def schedule_note(experiment: Experiment, before: Experiment) -> tuple[str, ...]
         f"the schedule {experiment.schedule.name} spans all epochs: up to here it was that of {before.epochs:,}, from "
         f"here on it is that of {experiment.epochs:,}. So many from the beginning end elsewhere.",
     )
+
+
+def stop_note(experiment: Experiment, history: Iterable[EpochResult]) -> tuple[str, ...]:
+    """Where early stopping, as it is now, would have ended the run before."""
+    stop = stop_before_the_last(experiment, list(history))
+    if stop is None:
+        return ()
+    return (f"early_stopping as it is now would have ended this run with epoch {stop:,}. One from the beginning does.",)

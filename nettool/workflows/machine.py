@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import BaseModel, ConfigDict
 
 from nettool.config.runtime import Runtime
 from nettool.errors import ConfigError, Mistake, UsageError
@@ -111,6 +112,23 @@ def versions() -> dict[str, str]:
     return {**packages, "torch": torch.__version__, "python": platform.python_version()}
 
 
+class Machine(BaseModel):
+    """What `describe` says, read again: a stranger may have written it."""
+
+    model_config = ConfigDict(strict=True)
+
+    versions: dict[str, str]
+    device: str
+    cpu: str
+    threads: int
+    gpu: str | None = None
+    deterministic: bool | None = None
+
+    def described(self) -> dict[str, Any]:
+        """What `describe` said."""
+        return self.model_dump(exclude_none=True)
+
+
 def describe(runtime: Runtime, device: torch.device, threads: int) -> dict[str, Any]:
     """What the bits of a run depend on, beside its config and data."""
     here: dict[str, Any] = {"versions": versions(), "device": str(device), "cpu": cpu_name(), "threads": threads}
@@ -119,10 +137,19 @@ def describe(runtime: Runtime, device: torch.device, threads: int) -> dict[str, 
     return here
 
 
-def differences(record: Mapping[str, Any], runtime: Runtime, device: torch.device, threads: int) -> tuple[str, ...]:
-    """What was otherwise where a record was written: `torch 2.12.0 (here 2.13.0)`; nothing for what it does not say."""
+def differences(
+    stays: Iterable[Mapping[str, Any]], runtime: Runtime, device: torch.device, threads: int
+) -> tuple[str, ...]:
+    """What was otherwise where a run has been: `torch 2.12.0 (here 2.13.0)`; nothing for what is not said of it.
+
+    stays: each what `describe` said there, and maybe more.
+    """
     here = describe(runtime, device, threads)
-    then = {**here, **record, "versions": record.get("versions", {})}
+    return tuple(dict.fromkeys(difference for stay in stays for difference in _differences(stay, here)))
+
+
+def _differences(stay: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
+    then = {**here, **stay, "versions": stay.get("versions", {})}
     found = [
         f"{name} {then['versions'][name]} (here {value})"
         for name, value in here["versions"].items()
@@ -133,11 +160,11 @@ def differences(record: Mapping[str, Any], runtime: Runtime, device: torch.devic
         for name in ("device", "gpu", "cpu")
         if name in here and then[name] != here[name]
     ]
-    if then["threads"] != threads:
-        found.append(f"{then['threads']} thread{'s' if then['threads'] != 1 else ''} (here {threads})")
+    if then["threads"] != here["threads"]:
+        found.append(f"{then['threads']} thread{'s' if then['threads'] != 1 else ''} (here {here['threads']})")
     if not (then.get("deterministic", True) and here.get("deterministic", True)):
         found.append("kernels that may differ each time (runtime.deterministic: false)")
-    return tuple(found)
+    return found
 
 
 def cpu_name() -> str:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import torch
 
 from nettool.config.load import Loaded
-from nettool.config.optimization import EarlyStopping
 from nettool.config.runtime import parse_interval
 from nettool.data.augment import Augmenter
 from nettool.data.bundle import TrainingData
@@ -22,7 +21,7 @@ from nettool.training.optimizers import build_optimizer
 from nettool.training.schedules import build_schedule
 from nettool.training.state import TrainingState
 from nettool.training.step import Step
-from nettool.training.stopping import EarlyStopper
+from nettool.training.stopping import build_stopper
 from nettool.training.token_metrics import token_shares
 from nettool.workflows import machine
 from nettool.workflows.check import check_config
@@ -112,8 +111,4 @@ def build_job(prepared: Prepared) -> tuple[Job, TrainingState]:
     )
     schedule = build_schedule(experiment.schedule, experiment.optimizer.lr, job.steps_per_epoch, experiment.epochs)
     history = History(experiment.metric_names, with_validation=validation is not None)
-    return job, TrainingState(network, optimizer, schedule, _stopper(experiment.early_stopping), history)
-
-
-def _stopper(spec: EarlyStopping | None) -> EarlyStopper | None:
-    return None if spec is None else EarlyStopper(spec.patience, spec.min_delta, spec.monitor)
+    return job, TrainingState(network, optimizer, schedule, build_stopper(experiment.early_stopping), history)

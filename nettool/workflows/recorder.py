@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import time
 import traceback
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from types import TracebackType
@@ -24,7 +23,8 @@ from nettool.training.history import EpochResult
 from nettool.training.loop import Progress
 from nettool.training.state import Best, TrainingState
 from nettool.workflows import machine
-from nettool.workflows.trained import facts_of
+from nettool.workflows.rows import columns, journal_row
+from nettool.workflows.trained import BestFacts, check_facts, facts_of
 from nettool.workflows.watch import describe_epoch, finite
 
 if TYPE_CHECKING:
@@ -48,9 +48,12 @@ class Recorder:
         self._saved_position = (-1, -1)
         self._best_epoch = -1  # of the weights on disk,
         self._best_has_config = True  # which stand beside this very config there
+        here = machine.describe(self.experiment.runtime, prepared.device, prepared.threads)
+        before = [one.described() for one in saved.facts.machines] if saved and saved.facts else []
+        self._machines = before if here in before else [*before, here]
         if saved:
             self._clean_up()
-        self._record = self._first_record(saved)
+        self._record = self._first_record(saved, here)
         self._write_config()  # first: with it a run can be gone on with
         journal.write_record(run, self._record)
         self._log = durable.Appender(run.log)
@@ -74,9 +77,9 @@ class Recorder:
         for path in self.run.path.glob(".*.tmp"):
             durable.remove(path)
         with contextlib.suppress(RunError):
-            _, facts = checkpoint.load(self.run.best)
-            self._best_epoch = int(facts["epoch"])
-            self._best_has_config = facts["config"] == self._facts["config"]
+            facts = check_facts(BestFacts, checkpoint.read_facts(self.run.best), self.run.best)
+            self._best_epoch = facts.epoch
+            self._best_has_config = facts.config == self._facts["config"]
 
     def _write_config(self) -> None:
         header = f"# nettool {self._record['versions']['nettool']}, format_version {FORMAT_VERSION}\n"
@@ -84,11 +87,9 @@ class Recorder:
         if not self.run.config.exists() or self.run.config.read_bytes() != content:
             durable.write_file(self.run.config, content)
 
-    def _first_record(self, saved: Saved | None) -> dict[str, Any]:
-        prepared = self.prepared
-        here = machine.describe(self.experiment.runtime, prepared.device, prepared.threads)
+    def _first_record(self, saved: Saved | None, here: dict[str, Any]) -> dict[str, Any]:
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        overrides = list(prepared.loaded.overrides)
+        overrides = list(self.prepared.loaded.overrides)
         record = {
             "status": "running",
             "name": self.experiment.name,
@@ -97,21 +98,22 @@ class Recorder:
             **here,
             "engine": "autograd",
             "git_commit": machine.git_commit(),
-            "data": prepared.data.fingerprint,
+            "data": self.prepared.data.fingerprint,
             "started": now,
         }
-        if saved is None or not saved.record:
+        if saved is None or not (saved.record or saved.facts):
             return record
         position = saved.facts.state.position if saved.facts else None
         epoch, step = (position.epoch, position.step) if position else (0, 0)
         stay = {"at": now, "epoch": epoch, "step": step, "overrides": overrides, **here}
-        return {**saved.record, "status": "running", "resumed": [*saved.record.get("resumed", []), stay]}
+        before = saved.record or record  # which is lost: so much is known of it
+        return {**before, "status": "running", "resumed": [*before.get("resumed", []), stay]}
 
     def begin(self, state: TrainingState) -> None:
         """Bring the journal to where the state stands: rows of epochs that will be done again are dropped."""
         names = self.experiment.metric_names
         rows = (journal_row(result, names) for result in state.history)
-        self._journal = journal.Journal(self.run, _columns(names), rows)
+        self._journal = journal.Journal(self.run, columns(names), rows)
 
     def log(self, line: str) -> None:
         """Add a line to log.txt."""
@@ -158,9 +160,13 @@ class Recorder:
             self._write_best(best)
 
     def _new_best(self, state: TrainingState) -> Best | None:
-        """The best weights if they are others than those on disk; not before a state gone back to has caught up."""
+        """The best weights if they are others than those on disk; not before a state gone back to has caught up.
+
+        It never does where training ends before: those on disk are then of epochs that the run does not have any more.
+        """
         best = state.best
-        if best is None or state.epoch < self._best_epoch:
+        has_ended = bool(state.stopped) or state.epoch >= self.experiment.epochs
+        if best is None or (state.epoch < self._best_epoch and not has_ended):
             return None
         if best.epoch == self._best_epoch and self._best_has_config:
             return None
@@ -189,7 +195,12 @@ class Recorder:
         facts = facts_of(
             self.experiment, data.encoders, prepared.baseline, prepared.threads, prepared.device, data.fingerprint
         )
-        return {"nettool": machine.versions()["nettool"], **facts}
+        return {
+            "nettool": machine.versions()["nettool"],
+            "machines": self._machines,
+            "batch_size": prepared.batch_size,
+            **facts,
+        }
 
     def _elapsed(self) -> float:
         return round(time.monotonic() - self._started, 3)
@@ -232,22 +243,3 @@ class Recorder:
         }
         journal.write_record(self.run, self._record)
         return self._record
-
-
-def _columns(metric_names: Sequence[str]) -> tuple[str, ...]:
-    measured = ("train_loss", "validation_loss", *metric_names)
-    return ("epoch", "step", *measured, "lr", "seconds", "examples_per_second")
-
-
-def journal_row(result: EpochResult, metric_names: Sequence[str]) -> dict[str, object]:
-    """An epoch as it stands in metrics.csv."""
-    return {
-        "epoch": result.epoch,
-        "step": result.step,
-        "train_loss": result.train_loss,
-        "validation_loss": result.validation_loss,
-        **{name: result.metrics.get(name) for name in metric_names},  # none without a validation split
-        "lr": result.lr,
-        "seconds": round(result.seconds, 6),
-        "examples_per_second": round(result.examples_per_second, 1),
-    }

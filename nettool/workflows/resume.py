@@ -22,7 +22,7 @@ from nettool.training.state import TrainingState
 from nettool.workflows import machine
 from nettool.workflows.changes import check_changes, schedule_note
 from nettool.workflows.prepare import Prepared, prepare_training
-from nettool.workflows.trained import Facts, check_facts
+from nettool.workflows.trained import Facts, check_facts, stays_of
 
 COMPLETE = ("finished", "stopped early")
 
@@ -69,12 +69,14 @@ class StateFacts(Facts):
 class Saved:
     """Where a run stands. There are no tensors and no facts where it was stopped before its first checkpoint.
 
-    record: of the run so far, empty where it cannot be read. elapsed: seconds that it has taken. notes: for the user.
+    record: of the run so far, empty where it cannot be read. is_previous: this is the checkpoint before the last one,
+    which is no use. notes: for the user.
     """
 
     tensors: dict[str, Tensor]
     facts: StateFacts | None
     record: dict[str, Any]
+    is_previous: bool = False
     notes: tuple[str, ...] = ()
 
     @property
@@ -103,11 +105,11 @@ def is_complete(run: RunDirectory, loaded: Loaded) -> bool:
 
 
 def prepare_resumption(run: RunDirectory, loaded: Loaded) -> tuple[Prepared, Saved]:
-    """Read the data and the newest checkpoint that is whole, and see that they belong together."""
-    record = _record(run)
-    tensors, facts, notes = _newest(run, record)
+    """Read the data and the newest checkpoint that is whole, and see that they belong together. Writes nothing."""
+    saved = _newest(run, _record(run))
+    facts, notes = saved.facts, saved.notes
     prepared = prepare_training(loaded)
-    known = facts.fingerprint if facts else record.get("data")
+    known = facts.fingerprint if facts else saved.record.get("data")
     if isinstance(known, dict):
         _check_data(loaded, prepared.data.fingerprint, known)
     if facts:
@@ -117,8 +119,7 @@ def prepare_resumption(run: RunDirectory, loaded: Loaded) -> tuple[Prepared, Sav
         if loaded.experiment.runtime.threads is None:
             prepared = replace(prepared, threads=facts.threads)
         notes = (*notes, *schedule_note(loaded.experiment, before))
-    notes = (*notes, *_machine_notes(record, prepared))
-    return prepared, Saved(tensors, facts, record, notes)
+    return prepared, replace(saved, notes=(*notes, *_machine_notes(saved, prepared)))
 
 
 def _record(run: RunDirectory) -> dict[str, Any]:
@@ -128,29 +129,31 @@ def _record(run: RunDirectory) -> dict[str, Any]:
         return {}
 
 
-def _newest(run: RunDirectory, record: dict[str, Any]) -> tuple[dict[str, Tensor], StateFacts | None, tuple[str, ...]]:
+def _newest(run: RunDirectory, record: dict[str, Any]) -> Saved:
     """The newest checkpoint that is whole, and what to say of it; nothing where there never was one."""
     if not run.last.exists() and not run.previous.exists():
-        if run.best.exists() or record.get("status") in COMPLETE:
+        if record.get("status") in (*COMPLETE, "interrupted") or (not record and run.best.exists()):
             raise DamagedError(
                 f"{run.path} holds no checkpoint to go on from: it has no last.safetensors. "
                 f"Train again: nettool train {run.config}"
             )
-        return {}, None, ("the run had saved nothing yet: it begins again.",)
+        return Saved({}, None, record, notes=("the run had saved nothing yet: it begins again.",))
     try:
         tensors, facts = _load(run.last)
-        return tensors, facts, (f"resumed in {_place(facts)}.",)
+        return Saved(tensors, facts, record, notes=(f"resumed in {_place(facts)}.",))
     except RunError as damage:
-        if run.last.exists() and not isinstance(damage, DamagedError):
+        if run.last.exists() and not isinstance(damage, DamagedError):  # it may be whole, and readable tomorrow
             raise
         try:
             tensors, facts = _load(run.previous)
-        except RunError:
+        except RunError as worse:
+            if run.previous.exists() and not isinstance(worse, DamagedError):
+                raise
             raise DamagedError(
                 f"{damage} There is no whole checkpoint before it either. Train again: nettool train {run.config}"
             ) from None
-        checkpoint.restore_previous(run.previous, run.last)
-        return tensors, facts, (f"warning: {damage} Going on from the checkpoint before it, in {_place(facts)}.",)
+        note = f"warning: {damage} Going on from the checkpoint before it, in {_place(facts)}."
+        return Saved(tensors, facts, record, is_previous=True, notes=(note,))
 
 
 def _place(facts: StateFacts) -> str:
@@ -166,8 +169,13 @@ def _load(path: Path) -> tuple[dict[str, Tensor], StateFacts]:
 
 
 def _check_data(loaded: Loaded, found: dict[str, Any], known: dict[str, Any]) -> None:
+    """The same files, and the same in them."""
+    for role in sorted(found.keys() ^ known.keys()):
+        text = f"cannot {'come' if role in found else 'go'} while a run goes on. Train a new run for that."
+        with loaded.located():
+            raise ConfigError([Mistake(("data", role), text)])
     for role, fingerprint in found.items():
-        if fingerprint.get("sha256") != known.get(role, {}).get("sha256"):
+        if fingerprint.get("sha256") != known[role].get("sha256"):
             raise DataError(
                 f"{getattr(loaded.experiment.data, role, role)} is not the data that the run was trained on (its "
                 f"sha256 differs). Bring the old file back with data.{role}=..., or train a new run on this one."
@@ -196,13 +204,15 @@ def _check_checkpoint(
         )
 
 
-def _machine_notes(record: dict[str, Any], prepared: Prepared) -> tuple[str, ...]:
+def _machine_notes(saved: Saved, prepared: Prepared) -> tuple[str, ...]:
     """Where the bits of an uncut run cannot be promised."""
     runtime = prepared.loaded.experiment.runtime
-    differences = machine.differences(record, runtime, prepared.device, prepared.threads)
+    stays = stays_of(saved.record, saved.facts)
+    differences = machine.differences(stays, runtime, prepared.device, prepared.threads)
     if not differences:
         return ()
-    return (f"the run began on {', '.join(differences)}: the last digits may differ from those of an uncut run.",)
+    made = ", ".join(differences)
+    return (f"the run was made with {made} so far: the last digits may differ from those of an uncut run.",)
 
 
 def restore(state: TrainingState, saved: Saved) -> None:
@@ -211,5 +221,6 @@ def restore(state: TrainingState, saved: Saved) -> None:
         return
     try:
         state.restore(saved.tensors, saved.facts.state.model_dump())
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise DamagedError(f"the checkpoint does not fit the run's config: {error}") from None
+    saved.tensors.clear()  # they take as much memory as the network and what its optimizer keeps

@@ -50,5 +50,7 @@ def current_record(run: RunDirectory) -> dict[str, Any]:
     """The run's record; a killed run could not say that it was. Raises RunError."""
     record = read_record(run)
     if record["status"] == "running" and not is_busy(run):
+        record = read_record(run)  # it may have ended between the two looks
+    if record["status"] == "running" and not is_busy(run):
         return {**record, "status": "killed", "why": f"go on with: nettool train --resume {run.path}"}
     return record

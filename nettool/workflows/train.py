@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +12,13 @@ from typing import Any
 import torch
 
 from nettool.errors import DivergedError, InterruptedRun, NettoolError, ResourceError
-from nettool.runs import directory
+from nettool.runs import directory, durable
 from nettool.runs.directory import RunDirectory, find_run
 from nettool.runs.journal import read_record
 from nettool.training.loop import Job, fit
 from nettool.training.state import TrainingState
 from nettool.workflows import machine
+from nettool.workflows.changes import stop_note
 from nettool.workflows.exhaustion import out_of_memory
 from nettool.workflows.prepare import Prepared, build_job
 from nettool.workflows.recorder import Recorder
@@ -78,16 +80,23 @@ def _carry_out(prepared: Prepared, run: RunDirectory, watcher: Watcher, saved: S
     """Train in a directory that is ours."""
     runtime = prepared.loaded.experiment.runtime
     computing = machine.computing(runtime, prepared.device, prepared.threads)
+    if saved and saved.is_previous:
+        # Else the next save would keep the damaged one as the previous, and for an instant no whole one would be there.
+        durable.rename(run.previous, run.last)
     with computing, StopSignals() as signals, Recorder(run, prepared, saved) as recorder:
         watcher.started(run, prepared)
-        for note in (*prepared.notes, *(saved.notes if saved else ())):
-            watcher.note(note)
-            recorder.log(as_note(note))
+        _tell((*prepared.notes, *(saved.notes if saved else ())), recorder, watcher)
         ending = _run(prepared, recorder, watcher, signals, saved)
         record = recorder.end(ending.status, ending.why, ending.state, prepared.baseline_metrics())
     outcome = Outcome(run, record, ending.error)
     watcher.finished(outcome)
     return outcome
+
+
+def _tell(notes: Iterable[str], recorder: Recorder, watcher: Watcher) -> None:
+    for note in notes:
+        watcher.note(note)
+        recorder.log(as_note(note))
 
 
 @dataclass(frozen=True)
@@ -112,6 +121,7 @@ def _run(
             if saved is not None:
                 restore(state, saved)
                 watcher.resumed(state.history)
+                _tell(stop_note(prepared.loaded.experiment, state.history), recorder, watcher)
             recorder.begin(state)
             try:
                 _follow(job, state, recorder, watcher, signals)
@@ -127,7 +137,8 @@ def _run(
             recorder.end_badly(failure, state)
             raise
         if state is not None:
-            recorder.save_best(state)  # the last state is no use any more
+            with contextlib.suppress(NettoolError):  # the disk may be full as well, which is not what ended the run
+                recorder.save_best(state)  # the last state is no use any more
         return _Ending("diverged" if isinstance(error, DivergedError) else "failed", state, error)
 
 

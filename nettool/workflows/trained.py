@@ -76,7 +76,10 @@ class Trained:
 
 
 class Facts(BaseModel):
-    """What is read of the facts beside weights: a stranger may have written them."""
+    """What is read of the facts beside weights: a stranger may have written them.
+
+    machines: all that the run has been on so far, each once. batch_size: as it was, also where the config says "full".
+    """
 
     model_config = ConfigDict(strict=True)
 
@@ -86,6 +89,14 @@ class Facts(BaseModel):
     threads: Annotated[int, Field(ge=1, le=MAX_THREADS)]
     device: str
     fingerprint: dict[str, dict[str, Any]]
+    machines: list[machine.Machine] = []
+    batch_size: Annotated[int, Field(ge=1)] | None = None
+
+
+def stays_of(record: dict[str, Any], *checkpoints: Facts | None) -> list[dict[str, Any]]:
+    """All that is known of the machines that a run has been on, from its record and from its checkpoints."""
+    written = [record, *record.get("resumed", [])] if record else []
+    return [*written, *(one.described() for facts in checkpoints if facts for one in facts.machines)]
 
 
 class BestFacts(Facts):

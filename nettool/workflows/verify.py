@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from torch import Tensor
 
 from nettool.config.experiment import Experiment
 from nettool.config.load import load
@@ -15,18 +18,33 @@ from nettool.errors import ConfigError, DamagedError, NettoolError, RunError
 from nettool.runs import checkpoint
 from nettool.runs.directory import FORMAT_VERSION, RunDirectory, find_run
 from nettool.runs.journal import read_metrics
-from nettool.training.history import History
-from nettool.training.schedules import build_schedule
+from nettool.training.history import EpochResult, History
 from nettool.workflows import machine
 from nettool.workflows.evaluate import evaluate
 from nettool.workflows.findings import Finding
-from nettool.workflows.recorder import journal_row
+from nettool.workflows.replay import stop_before_the_last, took_other_rates
 from nettool.workflows.resume import COMPLETE, StateFacts
+from nettool.workflows.rows import columns, epoch_result, journal_row
 from nettool.workflows.runs import current_record
-from nettool.workflows.trained import BestFacts, Trained, check_facts, load_trained
+from nettool.workflows.trained import BestFacts, Facts, Trained, check_facts, load_trained, stays_of
 
-NOT_MEASURED = ("epoch", "step", "train_loss", "lr", "seconds", "examples_per_second")
-"""Columns of the journal that are not of the validation split."""
+
+@dataclass
+class _Kept:
+    """What the run says of itself: its record, its journal, and, by their names, the facts of whole checkpoints.
+
+    history: of the last checkpoint.
+    """
+
+    record: dict[str, Any]
+    facts: dict[str, Facts] = field(default_factory=dict)
+    history: Tensor | None = None
+    rows: list[dict[str, float | None]] = field(default_factory=list)
+
+    @property
+    def stays(self) -> list[dict[str, Any]]:
+        """All machines that are known of."""
+        return stays_of(self.record, *self.facts.values())
 
 
 def verify(argument: Path | None, overrides: Sequence[str] = ()) -> Iterator[Finding]:
@@ -38,21 +56,23 @@ def verify(argument: Path | None, overrides: Sequence[str] = ()) -> Iterator[Fin
     yield Finding("run", str(run.path))
     record, found = _record(run)
     yield found
+    kept = _Kept(record)
     ended = record.get("status") in (*COMPLETE, "interrupted")  # in good order: everything is there
-    yield from _checkpoints(run, ended)
+    yield from _checkpoints(run, ended, kept)
     if not any(path.exists() for path in (run.best, run.last, run.previous)):
         return
     try:
         trained = load_trained(run.path, overrides)
-        yield _config(run)
-        yield _journal(run, trained, ended)
+        yield _config(run, trained)
+        kept.rows = _rows(run, trained)
+        yield _journal(trained, ended, kept)
     except NettoolError as error:
         yield Finding("network", str(error), fine=False)
         return
     data = _data(trained)
     yield data
     if data.fine:
-        yield from _numbers(trained, run, record)
+        yield from _numbers(trained, kept)
 
 
 def _record(run: RunDirectory) -> tuple[dict[str, Any], Finding]:
@@ -64,7 +84,7 @@ def _record(run: RunDirectory) -> tuple[dict[str, Any], Finding]:
     return record, Finding("run.json", f"{record['status']}{hint}")
 
 
-def _checkpoints(run: RunDirectory, ended: bool) -> Iterator[Finding]:
+def _checkpoints(run: RunDirectory, ended: bool, kept: _Kept) -> Iterator[Finding]:
     """Every checkpoint: its checksum, and whether it is of this run. Before the first save there is none."""
     if not ended and not any(path.exists() for path in (run.best, run.last, run.previous)):
         yield Finding("checkpoints", "none was saved yet; nettool train --resume begins the run again")
@@ -72,54 +92,72 @@ def _checkpoints(run: RunDirectory, ended: bool) -> Iterator[Finding]:
     for path in (run.best, run.last, run.previous):
         try:
             if path.exists():
-                _check_checkpoint(run, path)
+                _check_checkpoint(run, path, kept)
                 yield Finding(path.name, "whole: its checksum matches")
             elif ended and path != run.previous:
                 yield Finding(path.name, "is missing", fine=False)
-        except RunError as error:
+        except NettoolError as error:
             yield Finding(path.name, str(error), fine=False)
 
 
-def _check_checkpoint(run: RunDirectory, path: Path) -> None:
-    """Raise RunError where it is damaged, or of another run."""
-    _, facts = checkpoint.load(path)
-    if facts["format_version"] < FORMAT_VERSION:
+def _check_checkpoint(run: RunDirectory, path: Path, kept: _Kept) -> None:
+    """Keep what it says. Raises RunError where it is damaged, or of another run."""
+    tensors, written = checkpoint.load(path)
+    if written["format_version"] < FORMAT_VERSION:
         return  # its facts are other ones
-    config = check_facts(BestFacts if path == run.best else StateFacts, facts, path).config
+    facts = check_facts(BestFacts if path == run.best else StateFacts, written, path)
     try:
-        written = to_plain(load(run.config).experiment)
+        config = to_plain(load(run.config).experiment)
     except ConfigError:
-        return  # said in its own line
-    changed = _differing(written, config)
+        config = facts.config  # said in its own line
+    changed = _differing(config, facts.config)
     if "name" in changed or "seed" in changed or "layers" in changed:
         raise DamagedError(f"{path} is of another run: it differs in {', '.join(changed)}.")
+    kept.facts[path.name] = facts
+    if path == run.last:
+        kept.history = tensors.get("history")
 
 
 def _differing(written: dict[str, Any], config: dict[str, Any]) -> list[str]:
     return sorted(key for key in written | config if written.get(key) != config.get(key))
 
 
-def _config(run: RunDirectory) -> Finding:
+def _config(run: RunDirectory, trained: Trained) -> Finding:
     """Whether the config beside the weights says what the weights say."""
     try:
         written = to_plain(load(run.config).experiment)
     except ConfigError as error:
         return Finding("config.yaml", " ".join(str(error).split()), fine=False)
-    _, facts = checkpoint.load(run.best)
-    changed = _differing(written, facts["config"])
+    changed = _differing(written, checkpoint.read_facts(trained.source)["config"])
     if changed:
         return Finding("config.yaml", f"another than the weights were trained with: {', '.join(changed)}", fine=False)
     return Finding("config.yaml", "the one that the weights were trained with")
 
 
-def _journal(run: RunDirectory, trained: Trained, ended: bool) -> Finding:
-    """Whether the journal holds every epoch once, with the numbers that the checkpoint remembers."""
+def _rows(run: RunDirectory, trained: Trained) -> list[dict[str, float | None]]:
+    """The journal. Raises DamagedError for rows that are not those of the config."""
     rows = read_metrics(run)
+    names = columns(trained.experiment.metric_names)
+    stopping = trained.experiment.early_stopping
+    needed = stopping.monitor if stopping else "train_loss"
+    if any(tuple(row) != names or row[needed] is None or _gaps(row) != _gaps(rows[0]) for row in rows):
+        raise DamagedError(f"{run.metrics} is damaged: its columns are not {', '.join(names)}, or cells are empty.")
+    return rows
+
+
+def _gaps(row: Mapping[str, float | None]) -> list[str]:
+    """What is empty: in each row what is measured on a validation split, where there is none."""
+    return [name for name, value in row.items() if value is None]
+
+
+def _journal(trained: Trained, ended: bool, kept: _Kept) -> Finding:
+    """Whether the journal holds every epoch once, with the numbers that the checkpoint remembers."""
+    rows = kept.rows
     epochs = [int(row.get("epoch") or 0) for row in rows]
     first = 0 if trained.epoch == 0 else 1
     if epochs != list(range(first, first + len(epochs))) or trained.epoch not in epochs:
         return Finding("metrics.csv", f"epochs are missing or stand there twice ({len(epochs):,} rows)", fine=False)
-    known = _remembered(run, trained)
+    known = _remembered(trained, kept)
     if len(rows) < len(known) or (ended and known and len(rows) > len(known)):
         text = f"{len(rows):,} epochs, but last.safetensors remembers {len(known):,}"
         return Finding("metrics.csv", text, fine=False)
@@ -131,13 +169,13 @@ def _journal(run: RunDirectory, trained: Trained, ended: bool) -> Finding:
     return Finding("metrics.csv", f"{len(epochs):,} epochs, each once")
 
 
-def _remembered(run: RunDirectory, trained: Trained) -> list[dict[str, float | None]]:
+def _remembered(trained: Trained, kept: _Kept) -> list[dict[str, float | None]]:
     """The rows that the last checkpoint remembers; none where it is gone or damaged, which is said in its own line."""
     names = trained.experiment.metric_names
     try:
-        history = History.from_tensor(names, checkpoint.load(run.last)[0]["history"])
-        return [_as_read(journal_row(result, names)) for result in history]
-    except (RunError, KeyError, ValueError, OverflowError):
+        results = () if kept.history is None else History.from_tensor(names, kept.history)
+        return [_as_read(journal_row(result, names)) for result in results]
+    except (ValueError, OverflowError):
         return []
 
 
@@ -151,65 +189,68 @@ def _data(trained: Trained) -> Finding:
     spec = trained.experiment.data
     spec = spec if spec.is_stream else resolve(spec)
     for role, path in spec.files.items():
-        known = trained.fingerprint.get(role)
         try:
             found = fingerprint_of(path, spec)["sha256"]
         except NettoolError as error:
             return Finding("data", f"{error} If it was moved: nettool verify RUN data.{role}=...", fine=False)
-        if known is not None and found != known["sha256"]:
+        if found != trained.fingerprint.get(role, {}).get("sha256"):
             return Finding("data", f"{path} is no longer what the run was trained on: its sha256 differs", fine=False)
     return Finding("data", "what the run was trained on: its sha256 matches")
 
 
-def _numbers(trained: Trained, run: RunDirectory, record: dict[str, Any]) -> Iterator[Finding]:
+def _numbers(trained: Trained, kept: _Kept) -> Iterator[Finding]:
     """The recorded validation metrics, measured again, and whether another training would give the same bits."""
-    stays = [record, *record.get("resumed", [])]
-    runtime = trained.experiment.runtime
-    elsewhere = dict.fromkeys(
-        difference
-        for stay in stays
-        for difference in machine.differences(stay, runtime, trained.device, trained.threads)
-    )
-    why = f"the run was made with {', '.join(elsewhere)}" if elsewhere else ""
-    recorded = _recorded(run, trained.epoch)
-    noted = {name: value for name, value in record.get("metrics", {}).items() if value is not None}
+    recorded = _recorded(trained, kept.rows)
+    noted = {name: value for name, value in kept.record.get("metrics", {}).items() if value is not None}
     if any(recorded.get(name) != value for name, value in noted.items()):
         yield Finding("metrics", f"run.json has other ones than metrics.csv in epoch {trained.epoch:,}", fine=False)
     if recorded:
         differing = _measure_again(trained, recorded)
+        elsewhere = machine.differences(kept.stays, trained.experiment.runtime, trained.device, trained.threads)
         if differing:
-            yield Finding("metrics", f"{'; '.join(differing)}{f': {why}' if why else ''}", fine=bool(why))
+            why = f": the run was made with {', '.join(elsewhere)}" if elsewhere else ""
+            yield Finding("metrics", f"{'; '.join(differing)}{why}", fine=bool(elsewhere))
         else:
             yield Finding("metrics", f"measured again, {', '.join(recorded)}: the same to the bit")
     else:
         yield Finding("metrics", "there is no validation split to measure again")
-    if why:
-        yield Finding("this machine", f"may differ in the last digits if it trains the run again: {why}")
-    elif _took_other_rates(trained.experiment, read_metrics(run)):
-        text = "the run went on to other epochs than it began with, and its schedule spans them all"
-        yield Finding("this machine", f"gives other numbers if it trains the run again: {text}")
+    yield _training_again(trained, kept)
+
+
+def _training_again(trained: Trained, kept: _Kept) -> Finding:
+    """Whether its config, trained on this machine, would give the same bits."""
+    runtime = trained.experiment.runtime
+    sizes = [facts.batch_size for facts in kept.facts.values() if facts.batch_size is not None]
+    threads = machine.choose_threads(runtime, trained.plan, sizes[0]) if sizes else trained.threads
+    elsewhere = machine.differences(kept.stays, runtime, trained.device, threads)
+    if not kept.stays:
+        text = "may differ in the last digits if it trains the run again: nothing says any more what it was made with"
+    elif elsewhere:
+        made = f"the run was made with {', '.join(elsewhere)}"
+        text = f"may differ in the last digits if it trains the run again: {made}"
+    elif departure := _departure(trained.experiment, kept.rows):
+        text = f"gives other numbers if it trains the run again: {departure}"
     else:
-        yield Finding("this machine", "has its versions, processor, device and threads: trained again, the same bits")
+        text = "has its versions, processor, device and threads: trained again, the same bits"
+    return Finding("this machine", text)
 
 
-def _took_other_rates(experiment: Experiment, rows: Sequence[Mapping[str, float | None]]) -> bool:
-    """Whether the learning rates in the journal are not those that the config gives."""
-    steps_per_epoch = int(rows[0]["step"] or 0) if rows else 0
-    schedule = build_schedule(experiment.schedule, experiment.optimizer.lr, steps_per_epoch, experiment.epochs)
-    for row in rows:
-        loss = row["train_loss"] if row.get("validation_loss") is None else row["validation_loss"]
-        assert row["step"] is not None
-        assert loss is not None
-        if schedule.rate(max(int(row["step"]) - 1, 0)) != row["lr"]:
-            return True
-        schedule.epoch_ended(loss)
-    return False
+def _departure(experiment: Experiment, rows: Sequence[Mapping[str, float | None]]) -> str:
+    """What was changed while the run went on, so that its config does not give it from the beginning."""
+    results: list[EpochResult] = [epoch_result(row, experiment.metric_names) for row in rows]
+    if took_other_rates(experiment, results):
+        return "the run went on to other epochs than it began with, and its schedule spans them all"
+    stop = stop_before_the_last(experiment, results)
+    if stop is not None:
+        return f"early_stopping was changed on the way: as it is now, it ends the run with epoch {stop:,}"
+    return ""
 
 
-def _recorded(run: RunDirectory, epoch: int) -> dict[str, float]:
-    """What the journal says of the validation split in this epoch, every bit of it."""
-    row = next((row for row in read_metrics(run) if row.get("epoch") == epoch), {})
-    return {name: value for name, value in row.items() if name not in NOT_MEASURED and value is not None}
+def _recorded(trained: Trained, rows: Sequence[Mapping[str, float | None]]) -> dict[str, float]:
+    """What the journal says of the validation split in the best epoch, every bit of it."""
+    row = next((row for row in rows if row.get("epoch") == trained.epoch), {})
+    names = ("validation_loss", *trained.experiment.metric_names)
+    return {name: value for name in names if (value := row.get(name)) is not None}
 
 
 def _measure_again(trained: Trained, recorded: dict[str, float]) -> list[str]:

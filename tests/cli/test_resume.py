@@ -200,7 +200,7 @@ def test_other_versions_are_said_before_going_on(nettool: Nettool, run: Path) ->
     (run / "run.json").write_text(json.dumps(record))
     result = nettool("train", "--resume", RUN, "epochs=7")
     assert result.code == 0
-    assert "note: the run began on torch 2.9.0 (here " in result.err
+    assert "note: the run was made with torch 2.9.0 (here " in result.err
     assert "the last digits may differ from those of an uncut run" in result.err
 
 

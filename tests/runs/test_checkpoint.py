@@ -1,12 +1,16 @@
+import errno
+import hashlib
 import json
+import os
 import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
 import safetensors.torch
 import torch
 
-from nettool.errors import RunError
+from nettool.errors import DamagedError, RunError
 from nettool.runs import checkpoint
 from nettool.runs.directory import FORMAT_VERSION
 
@@ -68,6 +72,75 @@ def test_what_is_no_checkpoint_is_refused_and_never_executed(
         checkpoint.load(path)
     assert words in str(caught.value)
     assert not Path("exploded").exists()
+
+
+def signed(path: Path, facts: dict[str, Any], digest: object = None, **tensors: object) -> None:
+    """A file as `save` writes it, with what it would never write, and the right checksum where none is given."""
+    table = {"__metadata__": {"sha256": "0" * 64, "nettool": json.dumps(facts)}, **tensors}
+    text = json.dumps(table).encode()
+    start = len(text).to_bytes(8, "little") + text
+    proper = hashlib.sha256(start).hexdigest() if digest is None else digest
+    table["__metadata__"]["sha256"] = proper  # type: ignore[index]
+    text = json.dumps(table).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text)
+
+
+def test_a_signed_file_is_read(tmp_path: Path) -> None:
+    signed(tmp_path / "x", {"format_version": FORMAT_VERSION})
+    assert checkpoint.load(tmp_path / "x") == ({}, {"format_version": FORMAT_VERSION})
+
+
+@pytest.mark.parametrize("version", ["2", 2.0, True, None, [], 10**400, float("inf")])
+def test_a_version_that_is_no_whole_number_is_refused(tmp_path: Path, version: object) -> None:
+    signed(tmp_path / "x", {"format_version": version})
+    with pytest.raises(DamagedError if version != 10**400 else RunError, match="x was "):
+        checkpoint.load(tmp_path / "x")
+
+
+@pytest.mark.parametrize("digest", ["", "\ud800", "0" * 63, "G" * 64, 7, [], {}])
+def test_a_digest_that_is_none_is_refused(tmp_path: Path, digest: object) -> None:
+    signed(tmp_path / "x", {"format_version": FORMAT_VERSION}, digest)
+    with pytest.raises(DamagedError):
+        checkpoint.load(tmp_path / "x")
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"dtype": "F32", "shape": [0, 2**63], "data_offsets": [0, 0]},
+        {"dtype": "F32", "shape": [-1], "data_offsets": [0, 0]},
+        {"dtype": "F32", "shape": [1], "data_offsets": [0, -4]},
+        {"dtype": "F32", "shape": [1], "data_offsets": [0]},
+        {"dtype": "F32", "shape": [1], "data_offsets": 4},
+        {"dtype": "F32", "shape": [1], "data_offsets": [0, 2**70]},
+        {"dtype": "F32", "shape": [1], "data_offsets": [0, 1e400]},
+        {"dtype": "X", "shape": [0], "data_offsets": [0, 0]},
+        [],
+    ],
+)
+def test_a_tensor_that_is_none_is_refused(tmp_path: Path, entry: object) -> None:
+    signed(tmp_path / "x", {"format_version": FORMAT_VERSION}, tensor=entry)
+    with pytest.raises(DamagedError):
+        checkpoint.load(tmp_path / "x")
+
+
+def test_a_file_is_not_read_further_than_its_header_speaks_of(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path / "x", {"a": torch.ones(3)}, {})
+    os.truncate(tmp_path / "x", 2**42)
+    with pytest.raises(DamagedError, match="it has 4,398,046,511,104 bytes, not the "):
+        checkpoint.load(tmp_path / "x")
+
+
+def test_a_file_that_cannot_be_read_now_is_not_called_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoint.save(tmp_path / "x", {"a": torch.ones(3)}, {})
+
+    def fail(*arguments: object) -> int:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "open", fail)
+    with pytest.raises(RunError, match="cannot be read: Input/output error") as caught:
+        checkpoint.load(tmp_path / "x")
+    assert not isinstance(caught.value, DamagedError)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
 
-from nettool.errors import RunError
+from nettool.errors import DamagedError, RunError
 from nettool.runs import journal
 from nettool.runs.directory import FORMAT_VERSION, RunDirectory
 
@@ -42,7 +44,15 @@ def test_a_record_never_holds_what_json_lacks(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(None, "has no run.json"), ("{", "it is no JSON"), ("[]", "not what nettool writes"), ("{}", "format_version")],
+    [
+        (None, "has no run.json"),
+        ("{", "it is no JSON"),
+        ("[]", "it is no JSON that nettool writes"),
+        ("[" * 100_000, "it is no JSON"),
+        ("{}", "format_version"),
+        ('{"format_version": 2, "status": "finished", "overrides": [], "seconds": NaN}', "it is no JSON that nettool"),
+        ('{"format_version": 2, "x": [' + "{}," * 2**19 + "{}]}", "it is no JSON that nettool writes"),
+    ],
 )
 def test_a_missing_or_damaged_record_is_named(tmp_path: Path, content: str | None, words: str) -> None:
     run = RunDirectory(tmp_path)
@@ -50,3 +60,26 @@ def test_a_missing_or_damaged_record_is_named(tmp_path: Path, content: str | Non
         run.record.write_text(content)
     with pytest.raises(RunError, match=words):
         journal.read_record(run)
+
+
+def test_a_record_that_cannot_be_read_now_is_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = RunDirectory(tmp_path)
+    journal.write_record(run, {"status": "finished", "overrides": []})
+
+    def fail(path: Path) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(Path, "read_bytes", fail)
+    with pytest.raises(RunError, match="cannot be read") as caught:
+        journal.read_record(run)
+    assert not isinstance(caught.value, DamagedError)
+
+
+def test_a_journal_larger_than_any_is_damaged(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    with run.metrics.open("wb") as file:
+        file.truncate(2**28 + 1)
+    with pytest.raises(DamagedError):
+        journal.read_metrics(run)

@@ -62,20 +62,20 @@ def test_threads_are_those_of_the_run_inside_alone() -> None:
 def test_another_gpu_and_kernels_that_may_differ_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "NVIDIA H200")
     record = machine.describe(Runtime(), CUDA, 1)
-    assert machine.differences(record, Runtime(), CUDA, 1) == ()
+    assert machine.differences([record], Runtime(), CUDA, 1) == ()
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "NVIDIA H100")
-    assert machine.differences(record, Runtime(), CUDA, 1) == ("gpu NVIDIA H200 (here NVIDIA H100)",)
+    assert machine.differences([record], Runtime(), CUDA, 1) == ("gpu NVIDIA H200 (here NVIDIA H100)",)
     either = ("kernels that may differ each time (runtime.deterministic: false)",)
     record = machine.describe(Runtime(deterministic=False), CUDA, 1)
-    assert machine.differences(record, Runtime(), CUDA, 1) == either
+    assert machine.differences([record], Runtime(), CUDA, 1) == either
     record = machine.describe(Runtime(), CUDA, 1)
-    assert machine.differences(record, Runtime(deterministic=False), CUDA, 1) == either
+    assert machine.differences([record], Runtime(deterministic=False), CUDA, 1) == either
 
 
 def test_a_run_from_cuda_differs_on_the_cpu_by_its_device(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "NVIDIA H200")
     record = machine.describe(Runtime(), CUDA, 1)
-    assert machine.differences(record, Runtime(), CPU, 1) == ("device cuda (here cpu)",)
+    assert machine.differences([record], Runtime(), CPU, 1) == ("device cuda (here cpu)",)
 
 
 def test_what_has_no_deterministic_kernel_is_named_with_what_to_do() -> None:

@@ -103,9 +103,9 @@ def leftovers_kept() -> None:
 
 @bug("a damaged checkpoint is kept as the previous one", "kill_after_damage:table")
 def damage_kept() -> None:
-    from nettool.runs import checkpoint
+    from nettool.runs import durable
 
-    checkpoint.restore_previous = lambda previous, last: None
+    durable.rename = lambda path, target: None
 
 
 # --- row 8: power -----------------------------------------------------------------------------------------

@@ -114,7 +114,7 @@ def header_unlimited() -> None:
     from nettool.runs import checkpoint
 
     checkpoint.MAX_HEADER_BYTES = 2**63  # type: ignore[attr-defined]
-    checkpoint.MAX_HEADER_LISTS = 2**63  # type: ignore[attr-defined]
+    checkpoint.is_moderate = lambda text: True  # type: ignore[attr-defined]
 
 
 @bug("a file may unpack to anything", "defuse_bombs")
