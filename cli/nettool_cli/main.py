@@ -116,8 +116,24 @@ def _run() -> int:
             elif hasattr(error, "option_name"):
                 print("Keys of a config follow it without dashes: optimizer.lr=0.01", file=sys.stderr)
             return int(error.exit_code)
-        return _report_bug(error)
+        foreseen = _foreseen(error)
+        if foreseen is None:
+            return _report_bug(error)
+        console.message(f"nettool: {foreseen}")
+        return foreseen.exit_code
     return 0
+
+
+def _foreseen(error: Exception) -> NettoolError | None:
+    """What may happen in any command: memory that runs out, an operation that torch has no fitting kernel for."""
+    from nettool.workflows.exhaustion import out_of_memory
+
+    explained: NettoolError | None = out_of_memory(error)
+    if explained is None and "torch" in sys.modules:
+        from nettool.workflows.machine import no_deterministic_kernel
+
+        explained = no_deterministic_kernel(error)
+    return explained
 
 
 def _report_bug(error: Exception) -> int:

@@ -54,12 +54,23 @@ def train(
         return
     else:
         outcome = _begin(config, changes, run_dir, quiet)
-    if as_json:
-        console.print_json({"run": str(outcome.run.path), **outcome.record})
-    else:
-        typer.echo(outcome.run.path)
-    if outcome.error is not None:
-        raise outcome.error
+    with _rather_told(outcome.error):
+        if as_json:
+            console.print_json({"run": str(outcome.run.path), **outcome.record})
+        else:
+            typer.echo(outcome.run.path)
+
+
+@contextmanager
+def _rather_told(error: Exception | None) -> Iterator[None]:
+    """Answer inside, and end with the error if there is one: an answer that nobody reads must not hide it."""
+    try:
+        yield
+    except OSError:
+        if error is None:
+            raise
+    if error is not None:
+        raise error
 
 
 def _show(config: Path, changes: list[str]) -> None:

@@ -13,6 +13,7 @@ from nettool.data import idx
 from nettool.data.columns import input_column
 from nettool.data.reading import paths_in
 from nettool.data.sources import fingerprint, no_such_file, read_table
+from nettool.data.streams import check_regular
 from nettool.data.values import show, simplify
 from nettool.errors import DataError
 
@@ -26,6 +27,7 @@ def fingerprint_of(path: Path, spec: DataSpec) -> dict[str, Any]:
     """
     if not path.exists():
         raise no_such_file(path)
+    check_regular(path)
     name = input_column(spec, "image")
     if path.is_dir() and name is None:
         raise DataError(f"{path} is a folder. A text is one file.")
@@ -47,6 +49,7 @@ def _together(files: Iterable[tuple[bytes, Path]]) -> dict[str, Any]:
     digest, size = hashlib.sha256(), 0
     for name, file in files:
         try:
+            check_regular(file)
             with file.open("rb") as stream:
                 digest.update(name + b"\0" + hashlib.file_digest(stream, "sha256").digest())
             size += file.stat().st_size

@@ -260,6 +260,8 @@ def _for_each(paths: Sequence[Path], task: Callable[[int, Path], None]) -> None:
 
 def _attempt(task: Callable[[int, Path], None], index: int, path: Path) -> str:
     """Run the task; why it failed, else an empty text."""
+    if path.is_fifo() or path.is_char_device():  # reading would wait for ever, or never end
+        return "a pipe or a device"
     try:
         task(index, path)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):

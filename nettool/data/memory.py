@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from nettool.errors import DataError
 MEMINFO = Path("/proc/meminfo")
 OWN_GROUPS = Path("/proc/self/cgroup")
 GROUPS = Path("/sys/fs/cgroup")
+OWN_SIZE = Path("/proc/self/statm")
+"""Its first number: pages of memory that this process has asked for."""
 
 
 def check_memory(num_bytes: int, what: str, cure: str) -> None:
@@ -33,7 +36,7 @@ def gigabytes(num_bytes: int) -> str:
 
 def free_bytes() -> int:
     """Memory that this process can still be given."""
-    return max(0, min([_machine_bytes(), *_group_bytes()]))
+    return max(0, min([_machine_bytes(), *_group_bytes(), *_limit_bytes()]))
 
 
 def _machine_bytes() -> int:
@@ -52,6 +55,14 @@ def _group_bytes() -> Iterator[int]:
         if limit.isdigit() and used.isdigit():
             # Files that were read stay cached and count as used, yet make room as soon as someone asks.
             yield int(limit) - int(used) + (_field(group / "memory.stat", "inactive_file") or 0)
+
+
+def _limit_bytes() -> Iterator[int]:
+    """What a limit on this process (`ulimit -v`) has left."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    used = "".join(_lines(OWN_SIZE)).split()
+    if limit != resource.RLIM_INFINITY and used:
+        yield limit - int(used[0]) * resource.getpagesize()
 
 
 def _field(path: Path, name: str) -> int | None:

@@ -24,8 +24,15 @@ def check_expansion(path: Path, stored: int, expanded: int) -> None:
         )
 
 
+def check_regular(path: Path) -> None:
+    """Refuse a pipe, whose other end may never write, and a device, which may never end."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise DataError(f"{path} is a pipe or a device. Cure: write what comes out of it into a file.")
+
+
 def open_stream(path: Path) -> IO[bytes]:
     """The file's bytes, unpacked as its last suffix says. Reading a damaged archive raises DataError."""
+    check_regular(path)
     if path.suffix.lower() not in COMPRESSIONS:
         return path.open("rb")
     return cast("IO[bytes]", io.BufferedReader(_Unpacked(path), buffer_size=1 << 20))

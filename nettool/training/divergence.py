@@ -13,6 +13,8 @@ from nettool.training.state import TrainingState
 
 CURE = "Training diverged: try a learning rate ten times smaller, `clip_norm: 1` in the optimizer, `scale: standard`."
 INPUT = "the input"
+RUNNING = ("running_mean", "running_var")
+"""What torch's norms call the statistics that they keep."""
 
 
 def diverged_step(state: TrainingState, batches: Sequence[Batch], loss: float) -> DivergedError:
@@ -37,7 +39,7 @@ def diverged_loss(state: TrainingState, loss: float) -> DivergedError:
 
 def check_weights(state: TrainingState) -> None:
     """Raise DivergedError for weights that are not finite: the last update may have ruined them after its loss."""
-    tensors = [tensor for tensor in state.network.state_dict().values() if tensor.is_floating_point()]
+    tensors = list(_learned(state.network).values())
     if torch.stack(torch._foreach_norm(tensors)).isfinite().all():  # twenty times as fast as a look at each number
         return
     ruined = _ruined_layers(state.network)
@@ -46,10 +48,16 @@ def check_weights(state: TrainingState) -> None:
         raise DivergedError(f"{where} took the weights of {ruined} out of the finite numbers. {CURE}")
 
 
+def _learned(network: nn.Module) -> dict[str, Tensor]:
+    """What training changes: weights and running means. A constant of a layer added from Python may be infinite."""
+    running = {path: buffer for path, buffer in network.named_buffers() if path.rpartition(".")[2] in RUNNING}
+    return {**dict(network.named_parameters()), **running}
+
+
 def _ruined_layers(network: nn.Module) -> str:
     """The layers whose weights are not finite. A gradient that is not finite ruins all layers before its origin."""
     names: dict[str, bool] = {}
-    for path, tensor in network.state_dict().items():
+    for path, tensor in _learned(network).items():
         name = layer_of(network, path)
         names[name] = names.get(name, False) or not bool(tensor.isfinite().all())
     ruined = [name for name, is_ruined in names.items() if is_ruined]

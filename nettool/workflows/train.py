@@ -19,7 +19,7 @@ from nettool.training.loop import Job, fit
 from nettool.training.state import TrainingState
 from nettool.workflows import machine
 from nettool.workflows.changes import stop_note
-from nettool.workflows.exhaustion import out_of_memory
+from nettool.workflows.exhaustion import out_of_memory_in_training
 from nettool.workflows.prepare import Prepared, build_job
 from nettool.workflows.recorder import Recorder
 from nettool.workflows.resume import Saved, is_complete, load_run, prepare_resumption, restore
@@ -132,7 +132,7 @@ def _run(
             recorder.wait()
             return ending
     except Exception as failure:
-        error = _explained(failure, prepared)
+        error = _explained(failure, prepared, has_begun=state is not None)
         if error is None:
             recorder.end_badly(failure, state)
             raise
@@ -142,11 +142,11 @@ def _run(
         return _Ending("diverged" if isinstance(error, DivergedError) else "failed", state, error)
 
 
-def _explained(failure: Exception, prepared: Prepared) -> NettoolError | None:
+def _explained(failure: Exception, prepared: Prepared, has_begun: bool) -> NettoolError | None:
     """What ends a run in good order, as the user is told of it."""
     if isinstance(failure, DivergedError):
         return failure
-    return out_of_memory(failure, prepared) or machine.no_deterministic_kernel(failure)
+    return out_of_memory_in_training(failure, prepared, has_begun) or machine.no_deterministic_kernel(failure)
 
 
 @contextmanager

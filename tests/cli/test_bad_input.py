@@ -1,5 +1,6 @@
 """Every kind of bad input: a clear error with its place and its cure, exit code 2, nothing written."""
 
+import os
 import pickle
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,3 +119,36 @@ def test_a_category_of_almost_as_many_levels_as_rows_is_noted(nettool: Nettool, 
     rows = [f"{line},x{index * 2 // 3}" for index, line in enumerate(ROWS.splitlines())]
     (folder / "table.csv").write_text(f"{HEADER.strip()},who\n" + "\n".join(rows) + "\n")
     assert 'note: "who" is a category of 67 levels in 100 rows' in nettool("train", "bad.yaml").err
+
+
+PIPES = {
+    "song.txt": "{path: song.txt, target: next, text: {length: 5}}",
+    "song.txt.gz": "{path: song.txt.gz, target: next, text: {length: 5}}",
+    "cat.png": "{path: pictures.csv, target: label, columns: {image: image}}",
+    "train-images-idx3-ubyte": "{path: train-images-idx3-ubyte, target: label}",
+    "shapes.npz": "{path: shapes.npz, target: y}",
+    "rows.csv": "{path: rows.csv, target: y}",
+}
+
+
+@pytest.mark.parametrize("name", PIPES)
+def test_a_pipe_in_the_place_of_data_is_not_waited_for(nettool: Nettool, folder: Path, name: str) -> None:
+    os.mkfifo(folder / name)
+    (folder / "train-labels-idx1-ubyte").write_bytes(b"")
+    (folder / "pictures.csv").write_text("image,label\n" + "cat.png,x\ncat.png,y\n" * 4)
+    (folder / "c.yaml").write_text(f"data: {PIPES[name]}\nlayers: [flatten, output]\nloss: cross_entropy\n")
+    result = nettool("check", "c.yaml", "--data")
+    assert result.code == 2
+    assert name in result.err
+    assert "a pipe or a device" in result.err or "the file is empty" in result.err
+
+
+def test_a_run_whose_data_has_become_a_pipe_is_verified_without_waiting(
+    nettool: Nettool, config: Path, table: Path
+) -> None:
+    assert nettool("train", config, "--quiet", "epochs=1").code == 0
+    table.unlink()
+    os.mkfifo(table)
+    for command in (("verify",), ("eval",)):
+        result = nettool(*command)
+        assert (result.code, "a pipe or a device" in result.out + result.err) == (2, True), result

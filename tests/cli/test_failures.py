@@ -62,6 +62,8 @@ def test_out_of_memory_exits_4_with_what_was_asked_for(
                       "allocate 512000000 bytes. Error code 12"), ", 0.51 GB more"),
         (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of"), ", 2.1 GB more"),
         (MemoryError(), ""),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), ""),
+        (RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported"), ""),
     ],
 )  # fmt: skip
 def test_out_of_memory_names_the_layer_at_work_and_a_batch_that_fits(
@@ -82,6 +84,80 @@ def test_out_of_memory_names_the_layer_at_work_and_a_batch_that_fits(
     assert (
         "Not even a batch of one example fits beside them: try fewer units." in nettool("train", config, "--quiet").err
     )
+
+
+def test_memory_that_runs_out_before_training_begins_is_not_put_down_to_a_step(
+    nettool: Nettool, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build(prepared: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr("nettool.workflows.train.build_job", build)
+    result = nettool("train", config, "--quiet")
+    assert (result.code, result.err) == (
+        4,
+        "nettool: out of memory as the network was built and the data brought to it, 2.1 GB more: 49 parameters and "
+        "batches of 32 examples. Try fewer units, or less data at once (data.limit).\n",
+    )
+
+
+def test_the_batch_that_fits_is_counted_without_what_the_failed_one_left_behind(
+    nettool: Nettool, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Activation:
+        """In the frame of the layer that failed, until somebody clears it."""
+
+        is_alive = True
+
+        def __del__(self) -> None:
+            Activation.is_alive = False
+
+    def forward(self: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
+        kept = Activation()
+        raise MemoryError(kept.is_alive)
+
+    monkeypatch.setattr(torch.nn.ReLU, "forward", forward)
+    monkeypatch.setattr("nettool.workflows.exhaustion.free_bytes", lambda: 10 if Activation.is_alive else 3000)
+    assert "in layers.0 (dense): " in (said := nettool("train", config, "--quiet").err)
+    assert "Try `batch_size: 16`" in said
+
+
+@pytest.mark.parametrize("command", ["eval", "verify", "predict"])
+def test_out_of_memory_is_no_bug_in_any_command(
+    nettool: Nettool, config: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    assert nettool("train", config, "--quiet", "epochs=1").code == 0
+
+    def forward(self: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 4096000000 bytes.")
+
+    monkeypatch.setattr(torch.nn.ReLU, "forward", forward)
+    result = nettool(command, "runs/students-0001", *(["students.csv"] if command == "predict" else []))
+    assert (result.code, result.err) == (
+        4,
+        "nettool: out of memory in layers.0 (dense), 4.1 GB more. Close what else takes memory, or ask for less data.\n",
+    )
+
+
+def test_an_operation_without_a_deterministic_kernel_is_no_bug_in_any_command(
+    nettool: Nettool, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert nettool("train", config, "--quiet", "epochs=1").code == 0
+
+    def forward(self: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("put_ does not have a deterministic implementation, but you set ...")
+
+    monkeypatch.setattr(torch.nn.ReLU, "forward", forward)
+    result = nettool("eval")
+    assert (result.code, "runtime.deterministic=false" in result.err) == (2, True)
+
+
+def test_an_answer_that_nobody_reads_hides_no_error(config: Path) -> None:
+    command = [sys.executable, "-m", "nettool_cli", "train", str(config), "--quiet", "optimizer={name: sgd, lr: 1e38}"]
+    for options in ([], ["--json"]):
+        with open("/dev/full", "w") as full:  # noqa: PTH123
+            training = subprocess.run([*command, *options], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        assert (training.returncode, "Training diverged" in training.stderr) == (3, True), training.stderr
 
 
 def test_a_failed_background_write_ends_training_soon_with_the_last_checkpoint_whole(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import resource
 from pathlib import Path
 
 import pytest
 
-from nettool.data.memory import check_memory
+from nettool.data.memory import check_memory, free_bytes
 from nettool.errors import DataError
 
 
@@ -38,6 +39,17 @@ def test_free_memory_is_the_least_of_the_machine_and_its_control_groups(
     assert "but 3.5 GB are free" in free()
     (groups / "slice" / "job" / "memory.max").write_text("100000000\n")
     assert "but 0 GB are free" in free()
+
+
+def test_a_limit_on_the_process_counts_with_what_is_left_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nettool.data.memory.OWN_SIZE", tmp_path / "statm")
+    (tmp_path / "statm").write_text("250 100 50 1 0 90 0\n")
+    monkeypatch.setattr(resource, "getpagesize", lambda: 4000)
+    limits = {resource.RLIMIT_AS: (3_000_000, resource.RLIM_INFINITY)}
+    monkeypatch.setattr(resource, "getrlimit", limits.__getitem__)
+    assert free_bytes() == 2_000_000
+    limits[resource.RLIMIT_AS] = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+    assert free_bytes() > 2_000_000
 
 
 def test_a_machine_that_does_not_tell_what_is_free_counts_with_all_it_has(

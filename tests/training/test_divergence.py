@@ -117,3 +117,19 @@ def test_weights_whose_squares_overflow_are_finite_all_the_same(build: Build) ->
     spoil(built, 1, float("nan"))
     with pytest.raises(DivergedError, match=r"took the weights of layers\.1"):
         check_weights(state)
+
+
+def test_a_constant_that_is_infinite_is_no_weight(build: Build) -> None:
+    built = job, state = build(epochs=1)
+    state.network.register_buffer("mask", torch.tensor([0.0, float("-inf")]))
+    list(fit(*built))
+    check_weights(state)
+    assert state.epoch == job.epochs
+
+
+def test_running_means_that_left_the_finite_numbers_are_found(build: Build) -> None:
+    _, state = build(layers=[{"dense": {"units": 4, "norm": "batch_norm"}}, "output"])
+    buffers = dict(state.network.named_buffers())
+    next(buffer for name, buffer in buffers.items() if name.endswith("running_var")).fill_(float("inf"))
+    with pytest.raises(DivergedError, match=r"layers\.0 \(dense\)"):
+        check_weights(state)
