@@ -19,8 +19,9 @@ def training_bytes(plan: NetworkPlan, optimizer: OptimizerSpec, batch_size: int,
 
 
 def bytes_of_weights(plan: NetworkPlan, optimizer: OptimizerSpec) -> int:
-    """Memory of the weights, the best ones, the gradients and what the optimizer keeps."""
-    return 4 * plan.num_parameters * (3 + _optimizer_slots(optimizer))
+    """Memory of the weights, the best ones, the gradients and what the optimizer keeps, and of the copy to be saved."""
+    slots = _optimizer_slots(optimizer)
+    return 4 * plan.num_parameters * (3 + slots + (1 + slots))
 
 
 def bytes_of_example(plan: NetworkPlan) -> int:
