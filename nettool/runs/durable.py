@@ -100,7 +100,7 @@ def write_file(path: Path, content: Buffer | Iterable[Buffer], previous: Path | 
     """Replace a file as a whole: after a crash at any instant it holds its old content or the new, never a mixture.
 
     previous: a name that the old content keeps. One of the two names then holds a whole file at any instant, from the
-    first replacement on. Raises ResourceError; the old content is then still there.
+    first replacement on. Raises ResourceError; the old content is then still there, under one of its names.
     """
     temporary = temporary_of(path)
     pieces = (content,) if isinstance(content, bytes | memoryview) else content
@@ -196,10 +196,12 @@ def claim_folder(path: Path) -> bool:
 
 
 def make_folders(path: Path) -> None:
-    """Make a folder and those above it, where they are missing."""
-    with one_line_errors(path):
-        if not path.is_dir():
-            _operate("make", path, lambda: path.mkdir(parents=True, exist_ok=True))
+    """Make a folder and those above it, where they are missing, each durably."""
+    missing = [folder for folder in (path, *path.parents) if not folder.is_dir()]
+    for folder in reversed(missing):
+        if not claim_folder(folder) and not folder.is_dir():
+            with one_line_errors(folder):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
 
 
 def sync_folder(path: Path) -> None:

@@ -206,7 +206,7 @@ def test_a_full_disk_exits_4_in_one_line(
     monkeypatch.setattr(os, "fsync", full)
     result = nettool("train", config, "--quiet")
     assert (result.code, result.out) == (4, "")
-    assert result.err.startswith("nettool: cannot write runs/")
+    assert result.err.startswith("nettool: cannot write runs")
     assert "the disk is full; free some space." in result.err
     assert result.err.count("\n") == 1
     run = folder / "runs/students-0001"

@@ -50,6 +50,17 @@ def test_the_old_content_may_keep_a_name(tmp_path: Path, operations: list[tuple[
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["last", "previous"]
 
 
+def test_folders_are_made_one_by_one_and_each_is_durable(tmp_path: Path, operations: list[tuple[str, str]]) -> None:
+    durable.make_folders(tmp_path / "a/b")
+    assert operations == [("make", "a"), ("sync folder", tmp_path.name), ("make", "b"), ("sync folder", "a")]
+    durable.make_folders(tmp_path / "a/b")
+    assert len(operations) == 4
+    (tmp_path / "file").touch()
+    for path in ("file", "file/c"):
+        with pytest.raises(ResourceError, match=r"cannot write .*/file: a file of that name is in the way"):
+            durable.make_folders(tmp_path / path)
+
+
 def test_operations_are_numbered_without_a_gap_in_every_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     numbers: list[int] = []
     monkeypatch.setattr(durable, "watch", lambda operation: numbers.append(operation.number))
