@@ -1,7 +1,7 @@
 """What files from strangers may hold: every limit on size, depth and count, in one place.
 
 A file beyond a limit is refused before it takes time or memory. What a table, an array or a network takes has no limit
-of its own: it is held against the memory that is free (data/memory.py, workflows/room.py).
+of its own: it is held against the memory that is free (memory.py, workflows/room.py).
 """
 
 # --- configs -----------------------------------------------------------------------------------------------

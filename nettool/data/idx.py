@@ -16,10 +16,10 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from nettool.data.memory import check_memory
 from nettool.data.streams import open_stream
 from nettool.errors import DataError
 from nettool.limits import MAX_DEFLATED, MAX_DIMENSIONS
+from nettool.memory import check_memory
 
 TYPES = {0x09: "signed bytes", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "float64"}
 CHUNK = 1 << 20

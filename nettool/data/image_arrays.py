@@ -12,11 +12,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from nettool.data.arrow import from_numpy, from_texts
-from nettool.data.memory import check_memory
 from nettool.data.npz import DAMAGE, NpzArray, read_header
 from nettool.data.streams import check_expansion
 from nettool.data.values import show
 from nettool.errors import DataError
+from nettool.memory import check_memory
 
 BLOCK_BYTES = 1 << 24
 

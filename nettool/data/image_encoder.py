@@ -14,7 +14,7 @@ from nettool.config.layer_types import Extents
 from nettool.config.signature import ImageExample
 from nettool.data.examples import Examples
 from nettool.data.features import Rows
-from nettool.data.memory import check_memory
+from nettool.memory import check_memory
 
 Pixels = NDArray[np.uint8]
 BLOCK_BYTES = 1 << 22

@@ -24,9 +24,9 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from nettool.data.image_encoder import CURE, hash_bytes
-from nettool.data.memory import check_memory
 from nettool.data.values import show
 from nettool.errors import DataError
+from nettool.memory import check_memory
 
 READERS = (PngImageFile, JpegImageFile, BmpImageFile, GifImageFile, TiffImageFile, WebPImageFile, PpmImageFile)
 FORMATS = tuple(reader.format for reader in READERS)

@@ -18,10 +18,10 @@ from nettool.data.encoders import TableEncoder
 from nettool.data.examples import Split, Windows
 from nettool.data.features import Rows
 from nettool.data.kinds import as_kind
-from nettool.data.memory import check_memory
 from nettool.data.targets import NumberEncoder, TargetEncoder
 from nettool.data.values import instants, show
 from nettool.errors import ConfigError, DataError, Mistake
+from nettool.memory import check_memory
 
 CURE = "a smaller `data.window.horizon`"
 WHEN = "it says when, which in a series the order of rows does"

@@ -13,9 +13,9 @@ from nettool.config.inputs import TextSpec
 from nettool.config.signature import TokenExample
 from nettool.data.examples import Examples
 from nettool.data.features import Rows
-from nettool.data.memory import check_memory
 from nettool.data.values import codes, levels
 from nettool.data.vocabulary import Vocabulary
+from nettool.memory import check_memory
 
 
 @dataclass(frozen=True)

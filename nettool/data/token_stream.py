@@ -12,7 +12,6 @@ from nettool.config.data import DataSpec, SplitName
 from nettool.config.inputs import TextSpec
 from nettool.data.bundle import Encoders, TrainingData
 from nettool.data.examples import Split, Windows
-from nettool.data.memory import check_memory
 from nettool.data.reading import no_such_split
 from nettool.data.sources import fingerprint, no_such_file
 from nettool.data.splits import Fractions, cut_in_time, num_kept
@@ -22,6 +21,7 @@ from nettool.data.text_encoder import StreamEncoder
 from nettool.data.values import show
 from nettool.data.vocabulary import Codes, Vocabulary, read_text, split_units
 from nettool.errors import ConfigError, DataError, Mistake
+from nettool.memory import check_memory
 
 FIRST_BYTES = 4 * 2**20
 """What is read of a text where all of it is not asked for."""

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from nettool.errors import DamagedError, ResourceError, RunError
 from nettool.limits import MAX_HEADER_BYTES, MAX_JSON_VALUES
+from nettool.memory import free_bytes, gigabytes
 from nettool.runs import durable
 from nettool.runs.directory import FORMAT_VERSION
 from nettool.runs.strict_json import is_moderate, read_mapping
@@ -97,7 +98,11 @@ def _read(path: Path) -> tuple[bytes, bytes]:
             size = 8 + len(header) + _length_of_tensors(header, path)
             if status.st_size != size:
                 raise DamagedError(
-                    f"{path} is damaged: it has {status.st_size:,} bytes, not the {size:,} of its header."
+                    f"{path} is damaged: it has {status.st_size:,} bytes, not the {size:,} that its header speaks of."
+                )
+            if 2 * size > free_bytes():  # its bytes, and its tensors
+                raise ResourceError(
+                    f"{path} cannot be read: it takes {gigabytes(2 * size)} of memory, which are not free."
                 )
             file.seek(0)
             return header, file.read(size)
@@ -108,7 +113,7 @@ def _read(path: Path) -> tuple[bytes, bytes]:
     except OSError as error:  # it may be whole, and readable again tomorrow
         raise RunError(f"{path} cannot be read: {error.strerror}.") from None
     except MemoryError:
-        raise ResourceError(f"{path} cannot be read: it is larger than the memory that is free.") from None
+        raise ResourceError(f"{path} cannot be read: memory ran out.") from None
 
 
 def _verified_facts(header: bytes, content: bytes, path: Path) -> dict[str, Any]:

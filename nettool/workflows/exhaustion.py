@@ -10,8 +10,8 @@ import sys
 import traceback
 from typing import TYPE_CHECKING
 
-from nettool.data.memory import free_bytes, gigabytes
 from nettool.errors import ResourceError
+from nettool.memory import free_bytes, gigabytes
 from nettool.workflows.room import fitting_batch
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from nettool.config.experiment import Experiment
-from nettool.data.memory import free_bytes, gigabytes
 from nettool.errors import ConfigError, Mistake
+from nettool.memory import free_bytes, gigabytes
 from nettool.model.memory import bytes_of_example, bytes_of_weights
 from nettool.model.plans import NetworkPlan
 

@@ -220,7 +220,7 @@ def test_a_size_that_fits_into_no_memory_is_refused(
 ) -> None:
     data = "drawn" if make in (folders, idx) else "drawn.npz"
     write(Case("large", (), (make,), f"{data}, image: {{size: 400}}"))
-    monkeypatch.setattr("nettool.data.memory.free_bytes", lambda: 1_000_000)
+    monkeypatch.setattr("nettool.memory.free_bytes", lambda: 1_000_000)
     result = nettool("check", "bad.yaml")
     assert result.code == 2, result.out
     assert "400 high and 400 wide: needs 0.0" in result.err

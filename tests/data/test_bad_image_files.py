@@ -165,7 +165,7 @@ def test_images_that_fit_into_no_memory_are_refused_after_their_headers(
 ) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(png_of_size(9000, 9000))
-    monkeypatch.setattr("nettool.data.memory.free_bytes", lambda: 2_000_000_000)
+    monkeypatch.setattr("nettool.memory.free_bytes", lambda: 2_000_000_000)
     said = refused(lambda: decode_images([path] * 100, None, None), tmp_path)
     assert said == (
         "100 images, 9000 high and 9000 wide: needs 8.1 GB of memory, but 2.0 GB are free. "

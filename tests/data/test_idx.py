@@ -136,7 +136,7 @@ def test_memory_is_taken_for_what_is_there_and_not_for_what_is_declared(tmp_path
 
 
 def test_what_fits_into_no_memory_is_refused_before_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nettool.data.memory.free_bytes", lambda: 5_000)
+    monkeypatch.setattr("nettool.memory.free_bytes", lambda: 5_000)
     path = write(tmp_path / "x", idx(counting(100, 100)))
     assert refusal(path) == ("100 x 100 bytes: needs 1e-05 GB of memory, but 5e-06 GB are free. Cure: fewer images.")
     assert read_idx(path, limit=50).shape == (50, 100)

@@ -224,7 +224,7 @@ def test_files_made_to_fill_the_memory_are_refused(tmp_path: Path) -> None:
 def test_what_fits_into_no_memory_is_refused_before_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     images = np.zeros((10, 1000, 1000), np.uint8)
     path = saved(tmp_path / "t.npz", x=images, y=np.zeros(10))
-    monkeypatch.setattr("nettool.data.memory.free_bytes", lambda: 20_000_079)
+    monkeypatch.setattr("nettool.memory.free_bytes", lambda: 20_000_079)
     tracemalloc.start()
     assert refusal(path) == (
         'array "x" (10, 1000, 1000): needs 0.02 GB of memory, but 0.02 GB are free. Cure: smaller or fewer images.'
@@ -232,7 +232,7 @@ def test_what_fits_into_no_memory_is_refused_before_it_is_read(tmp_path: Path, m
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < MOST
-    monkeypatch.setattr("nettool.data.memory.free_bytes", lambda: 20_000_080)
+    monkeypatch.setattr("nettool.memory.free_bytes", lambda: 20_000_080)
     assert read_image_arrays(path)[0].shape == (10, 1, 1000, 1000)
 
 

@@ -10,7 +10,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from nettool.errors import DamagedError, RunError
+from nettool.errors import DamagedError, ResourceError, RunError
 from nettool.runs import checkpoint
 from nettool.runs.directory import FORMAT_VERSION
 
@@ -141,6 +141,15 @@ def test_a_file_that_cannot_be_read_now_is_not_called_damaged(tmp_path: Path, mo
     with pytest.raises(RunError, match="cannot be read: Input/output error") as caught:
         checkpoint.load(tmp_path / "x")
     assert not isinstance(caught.value, DamagedError)
+
+
+def test_a_file_that_does_not_fit_into_memory_is_not_begun_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint.save(tmp_path / "x", {"a": torch.ones(1_000_000)}, {})
+    monkeypatch.setattr(checkpoint, "free_bytes", lambda: 7_900_000)
+    with pytest.raises(ResourceError, match=r"it takes 0\.008 GB of memory, which are not free"):
+        checkpoint.load(tmp_path / "x")
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -119,7 +119,8 @@ def header_unlimited() -> None:
 
 @bug("a file may unpack to anything", "defuse_bombs")
 def expansion_unlimited() -> None:
-    from nettool.data import memory, npz, streams
+    from nettool import memory
+    from nettool.data import npz, streams
 
     streams.MAX_EXPANSION = 10**9  # type: ignore[attr-defined]
     npz.check_expansion = lambda path, stored, expanded: None

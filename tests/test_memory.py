@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from nettool.data.memory import check_memory, free_bytes
 from nettool.errors import DataError
+from nettool.memory import check_memory, free_bytes
 
 
 def test_free_memory_is_the_least_of_the_machine_and_its_control_groups(
@@ -18,8 +18,8 @@ def test_free_memory_is_the_least_of_the_machine_and_its_control_groups(
     groups = tmp_path / "groups"
     (groups / "slice" / "job").mkdir(parents=True)
     for name in ("MEMINFO", "OWN_GROUPS"):
-        monkeypatch.setattr(f"nettool.data.memory.{name}", tmp_path / name)
-    monkeypatch.setattr("nettool.data.memory.GROUPS", groups)
+        monkeypatch.setattr(f"nettool.memory.{name}", tmp_path / name)
+    monkeypatch.setattr("nettool.memory.GROUPS", groups)
     (tmp_path / "MEMINFO").write_text("MemTotal: 99 kB\nMemAvailable:    50000000 kB\n")
     (tmp_path / "OWN_GROUPS").write_text("1:name=systemd:/x\n0::/slice/job\n")
 
@@ -42,7 +42,7 @@ def test_free_memory_is_the_least_of_the_machine_and_its_control_groups(
 
 
 def test_a_limit_on_the_process_counts_with_what_is_left_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nettool.data.memory.OWN_SIZE", tmp_path / "statm")
+    monkeypatch.setattr("nettool.memory.OWN_SIZE", tmp_path / "statm")
     (tmp_path / "statm").write_text("250 100 50 1 0 90 0\n")
     monkeypatch.setattr(resource, "getpagesize", lambda: 4000)
     limits = {resource.RLIMIT_AS: (3_000_000, resource.RLIM_INFINITY)}
@@ -56,7 +56,7 @@ def test_a_machine_that_does_not_tell_what_is_free_counts_with_all_it_has(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("MEMINFO", "OWN_GROUPS", "GROUPS"):
-        monkeypatch.setattr(f"nettool.data.memory.{name}", tmp_path / "no")
+        monkeypatch.setattr(f"nettool.memory.{name}", tmp_path / "no")
     monkeypatch.setattr(os, "sysconf", {"SC_PHYS_PAGES": 1000, "SC_PAGE_SIZE": 4096}.__getitem__)
     check_memory(4_096_000, "it fits", "less")
     with pytest.raises(DataError, match=r"needs 0.0041 GB of memory, but 0.0041 GB are free"):
