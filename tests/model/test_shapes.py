@@ -101,11 +101,12 @@ def test_the_target_decides_the_outputs(target: Any, outputs: int) -> None:
     [(SGD(), 0), (SGD(momentum=0.9), 1), (Adam(), 2), (AdamW(), 2), (Adadelta(), 2), (Adagrad(), 1), (RMSprop(), 1),
      (RMSprop(momentum=0.9), 2)],
 )  # fmt: skip
-def test_training_takes_weights_gradients_and_the_optimizers_slots(optimizer: OptimizerSpec, slots: int) -> None:
+def test_training_takes_weights_gradients_slots_and_a_copy_to_be_saved(optimizer: OptimizerSpec, slots: int) -> None:
     plan = make_plan([{"dense": 100}], inputs=50, outputs=1)
     weights = 50 * 100 + 100 + 100 + 1
     stored = 50 + 2 * 100 + 1
-    expected = 4 * (weights * (3 + slots) + 2 * 32 * stored + 1000 * 51)
+    copied = 1 + slots  # the best weights are copied when they are found
+    expected = 4 * (weights * (3 + slots + copied) + 2 * 32 * stored + 1000 * 51)
     assert training_bytes(plan, optimizer, batch_size=32, num_examples=1000) == expected
 
 

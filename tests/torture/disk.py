@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 from tests.same_run import assert_same_run
-from tests.torture.kills import assert_whole
+from tests.torture.kills import assert_whole, go_on
 from tests.torture.lab import Lab
 
 ERRORS = {errno.ENOSPC: "the disk is full", errno.EIO: "input/output error", errno.EROFS: "read-only"}
@@ -38,6 +38,5 @@ def _goes_on(lab: Lab, folder: Path, run: Path) -> None:
     if not (run / "config.yaml").exists():
         return
     assert_whole(run)
-    result = lab.resume(run)
-    assert result.code == 0, result.err
+    go_on(lab, run)
     assert_same_run(folder / "uncut", run)

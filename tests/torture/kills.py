@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import itertools
+import json
 import random
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from nettool.errors import RunError
 from nettool.runs import checkpoint
+from nettool.workflows.resume import COMPLETE
 from tests.same_run import assert_same_run
 from tests.torture.lab import Lab
+
+MIDDLES = 8
+"""In so many different places in the middle of epochs must have been gone on, at least."""
 
 
 def kill_everywhere(lab: Lab, case: str) -> None:
@@ -19,11 +25,15 @@ def kill_everywhere(lab: Lab, case: str) -> None:
     num_operations = len((folder / "log").read_text().splitlines())
     if lab.bug:  # here and there first: what is forgotten shows late in a run
         _kill_at_each(lab, case, itertools.count(1, max(1, num_operations // 12)))
-    _kill_at_each(lab, case, itertools.count(1, max(1, num_operations // 12) if lab.sample else 1))
+    places = _kill_at_each(lab, case, itertools.count(1, max(1, num_operations // 12) if lab.sample else 1))
+    with lab.point(f"{case}, gone on in the middle of epochs"):
+        middles = {place for place in places if place and place.update}
+        assert len(middles) >= (1 if lab.sample else MIDDLES), middles
 
 
-def _kill_at_each(lab: Lab, case: str, numbers: Iterable[int]) -> None:
-    """Until the run ends before the operation is reached."""
+def _kill_at_each(lab: Lab, case: str, numbers: Iterable[int]) -> set[Place | None]:
+    """Until the run ends before the operation is reached. Returns where it was gone on from."""
+    places: set[Place | None] = set()
     folder = lab.case(case)
     num_operations = len((folder / "log").read_text().splitlines())
     for number in numbers:
@@ -32,11 +42,12 @@ def _kill_at_each(lab: Lab, case: str, numbers: Iterable[int]) -> None:
         if result.code == 0:
             assert number > 0.9 * num_operations, "the run has fewer operations than the uncut one"
             lab.done_with(run)
-            return
+            break
         with lab.point(f"{case}, killed before operation {number}"):
             assert result.code == -9, result.err
-            check_survivor(lab, folder, run)
+            places.add(check_survivor(lab, folder, run))
         lab.done_with(run)
+    return places
 
 
 def kill_twice(lab: Lab, case: str) -> None:
@@ -58,18 +69,68 @@ def kill_twice(lab: Lab, case: str) -> None:
         lab.done_with(run)
 
 
-def check_survivor(lab: Lab, folder: Path, run: Path) -> None:
-    """What is left of a run is whole, and goes on to the end of the uncut one."""
+def check_survivor(lab: Lab, folder: Path, run: Path) -> Place | None:
+    """What is left of a run is whole, and goes on to the end of the uncut one. Returns where it stood."""
     if not (run / "config.yaml").exists():
         result = lab.resume(run)
         assert result.code == 2, result.err
         assert "no config.yaml" in result.err or "no such run" in result.err
-        return
+        return None
     assert_whole(run)
-    result = lab.resume(run)
-    assert result.code == 0, result.err
+    place = go_on(lab, run)
     assert_same_run(folder / "uncut", run)
     assert not list(run.glob(".*.tmp")), "what a killed process was writing is still there"
+    return place
+
+
+class Place(NamedTuple):
+    """Where a checkpoint stands: epochs completed, updates in all, updates in the epoch under way."""
+
+    epoch: int
+    step: int
+    update: int
+
+
+def go_on(lab: Lab, run: Path) -> Place | None:
+    """Resume to the end, from the newest checkpoint: beginning again would end with the same bits, and save nothing."""
+    place, is_complete = newest_place(run), _status(run) in COMPLETE
+    before = len(_resumptions(run))
+    result = lab.resume(run)
+    assert result.code == 0, result.err
+    said = _resumptions(run)[before:]
+    if place is None:
+        assert said == [], said
+        assert "it begins again" in _log(run)
+    elif not is_complete:
+        assert len(said) == 1, said
+        assert f"in epoch {place.epoch + 1} at step {place.step}." in said[0], (place, said)
+    return place
+
+
+def _resumptions(run: Path) -> list[str]:
+    """Every line that says from where it was gone on."""
+    return [line for line in _log(run).splitlines() if "resumed in epoch" in line or "Going on from" in line]
+
+
+def newest_place(run: Path) -> Place | None:
+    """Of the newest checkpoint that is whole; None where there is none."""
+    for name in ("last", "previous"):
+        try:
+            position = checkpoint.load(run / f"{name}.safetensors")[1]["state"]["position"]
+        except RunError:
+            continue
+        return Place(position["epoch"], position["step"], position["update"])
+    return None
+
+
+def _status(run: Path) -> str:
+    path = run / "run.json"
+    return str(json.loads(path.read_text())["status"]) if path.exists() else ""
+
+
+def _log(run: Path) -> str:
+    path = run / "log.txt"
+    return path.read_text() if path.exists() else ""
 
 
 def assert_whole(run: Path) -> None:
@@ -104,8 +165,7 @@ def kill_after_damage(lab: Lab, case: str) -> None:
         (run / "last.safetensors").write_bytes(content)
         with lab.point(f"{case}, damaged, then killed before operation {number}"):
             lab.resume(run, kill_at=number)
-            result = lab.resume(run)
-            assert result.code == 0, result.err
+            go_on(lab, run)
             assert_same_run(folder / "uncut", run)
         lab.done_with(run)
 

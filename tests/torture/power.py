@@ -14,6 +14,7 @@ from typing import Any
 from nettool.errors import RunError
 from nettool.runs import checkpoint
 from tests.same_run import assert_same_run
+from tests.torture.kills import go_on
 from tests.torture.lab import Lab
 
 RUN = "uncut"
@@ -158,7 +159,6 @@ def _resume(lab: Lab, folder: Path, state: dict[str, bytes], what: str) -> None:
     for name, content in state.items():
         (run / name).write_bytes(content)
     with lab.point(what):
-        result = lab.resume(run)
-        assert result.code == 0, result.err
+        go_on(lab, run)
         assert_same_run(folder / RUN, run)
     shutil.rmtree(run)

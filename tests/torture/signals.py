@@ -15,7 +15,7 @@ from typing import Any
 from nettool.runs import checkpoint
 from nettool.workflows.resume import COMPLETE
 from tests.same_run import assert_same_run
-from tests.torture.kills import assert_whole
+from tests.torture.kills import assert_whole, go_on
 from tests.torture.lab import INTERRUPTED, Lab
 
 LONGER = {"table": ("epochs=60", "early_stopping=null"), "cnn": ("epochs=30",), "lstm": ("epochs=40",)}
@@ -64,8 +64,7 @@ def _interrupt(lab: Lab, folder: Path, run: Path, number: signal.Signals, delay:
             result.err
         )
         assert (run / "last.safetensors").exists()
-    result = lab.resume(run)
-    assert result.code == 0, result.err
+    go_on(lab, run)
     assert_same_run(folder / "long", run)
 
 

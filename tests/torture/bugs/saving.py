@@ -11,6 +11,14 @@ from tests.torture.bugs import after_restore, bug
 # --- rows 1 and 2: kills ----------------------------------------------------------------------------------
 
 
+@bug("a run that goes on begins again", "kill_everywhere:table", "kill_everywhere:cnn", "lose_power:table")
+def nothing_saved() -> None:
+    from nettool.workflows import resume
+
+    nothing = ("the run had saved nothing yet: it begins again.",)
+    resume._newest = lambda run, record: resume.Saved({}, None, record, notes=nothing)
+
+
 @bug("the dropout generator begins anew", "kill_everywhere:table", "kill_everywhere:cnn", "kill_everywhere:lstm")
 def generator_forgotten() -> None:
     after_restore(lambda state: state.network.dropout_generator.manual_seed(0))

@@ -158,12 +158,28 @@ def mistakes_unlimited() -> None:
 # --- row 4: the source, of which a copy is searched -------------------------------------------------------
 
 
-def _plant_in_source(name: str, what: str) -> None:
-    BUGS[name] = Bug(what, "scan", lambda: None)
-
-
-_plant_in_source("source_torch_load", "torch.load in the source")
-_plant_in_source("source_pickle", "pickle in the source")
-_plant_in_source("source_np_load", "np.load that may unpickle in the source")
-_plant_in_source("source_yaml_load", "yaml.load in the source")
-_plant_in_source("source_write", "a write beside durable.py in the source")
+SOURCE_LINES = {
+    "source_torch_load": "torch.load('x')",
+    "source_torch_load_imported": "from torch import load as read; read('x')",
+    "source_pickle": "import pickle",
+    "source_pickle_by_name": "import importlib; importlib.import_module('pickle')",
+    "source_np_load": "np.load('x')",
+    "source_yaml_load": "yaml.load('x', yaml.Loader)",
+    "source_yaml_aliased": "import yaml as y; y.unsafe_load('x')",
+    "source_eval_handed_on": "list(map(eval, ['x']))",
+    "source_shell": "subprocess.run('x', shell=True)",
+    "source_write": "open('x', 'w')",
+    "source_write_mode": "mode = 'w'; open('x', mode)",
+    "source_write_path": "Path('x').open(mode='a')",
+    "source_write_rename": "os.rename('x', 'y')",
+    "source_write_replace": "path.replace('y')",
+    "source_write_descriptor": "os.open('x', os.O_WRONLY)",
+    "source_write_fdopen": "os.fdopen(1, 'wb')",
+    "source_write_zip": "import zipfile; zipfile.ZipFile('x', 'w')",
+    "source_write_savez": "import numpy as n; n.savez_compressed('x')",
+    "source_write_truncate": "os.ftruncate(1, 0)",
+    "source_write_copy": "from shutil import copy2; copy2('x', 'y')",
+    "source_write_memmap": "np.memmap('x', mode='w+')",
+}
+for _name, _line in SOURCE_LINES.items():
+    BUGS[_name] = Bug(f"in the source: `{_line}`", "scan", lambda: None)
