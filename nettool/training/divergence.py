@@ -69,7 +69,11 @@ def _ruined_layers(network: nn.Module) -> str:
 
 
 def _first_infinite(network: nn.Module, batches: Sequence[Batch]) -> str:
-    """Which layer's output is the first that is not finite, in a forward pass that drops nothing."""
+    """Which layer's output is the first that is not finite: where nothing is dropped, else as training has it.
+
+    With gradients, though nobody takes them: without them torch has other kernels, for an LSTM say, that may get over
+    what those of training do not.
+    """
     found: list[str] = []
 
     def look(path: str, output: object) -> None:
@@ -82,10 +86,11 @@ def _first_infinite(network: nn.Module, batches: Sequence[Batch]) -> str:
         for path, module in network.named_modules()
         if path
     ]
-    network.eval()
-    with torch.no_grad():
-        for batch in batches:
-            network(batch.features)
+    with torch.enable_grad():
+        for is_training in (False, True):
+            network.train(is_training)
+            for batch in batches if not found else ():
+                network(batch.features)
     for hook in hooks:
         hook.remove()
     if not found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -59,6 +60,15 @@ def test_an_output_that_overflows_names_its_layer(build: Build, layer: int, name
     message = told(built)
     assert message.startswith("the loss is ")
     assert f"in epoch 1, at step 1: the output of {name} is not finite." in message
+
+
+@pytest.mark.parametrize("is_training", [lambda layer: layer.training, lambda layer: torch.is_grad_enabled()])
+def test_a_layer_that_only_training_takes_out_of_the_finite_numbers_is_named(build: Build, is_training: Any) -> None:
+    built = build()
+    built[1].network.layers[1].register_forward_hook(
+        lambda layer, inputs, output: output * (float("inf") if is_training(layer) else 1.0)
+    )
+    assert "at step 1: the output of layers.1 (dense) is not finite." in told(built)
 
 
 def test_a_loss_that_overflows_of_finite_outputs_is_named(build: Build) -> None:
