@@ -21,6 +21,7 @@ from nettool.data.features import (
     column_to_json,
     fit_column,
 )
+from nettool.data.stored import check_distinct
 
 BLOCK = 8192
 """Rows encoded at a time: all columns of a block stay in the cache while they are written."""
@@ -32,6 +33,14 @@ class TableEncoder:
 
     kind: ClassVar[str] = "table"
     columns: tuple[FeatureColumn, ...]
+
+    def __post_init__(self) -> None:
+        check_distinct([column.name for column in self.columns], "columns")
+        if not self.feature_names:
+            raise ValueError("no column has anything to say")
+        embedded = [column.embedded for column in self.columns]
+        if embedded != sorted(embedded):
+            raise ValueError("an embedded category stands before a column of numbers")
 
     @classmethod
     def fit(cls, table: pa.Table, columns: Iterable[Column], scale: Scale, rows: Rows | None = None) -> TableEncoder:

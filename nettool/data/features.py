@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from pydantic import Field
 
 from nettool.config.data import Scale
 from nettool.data.arrow import from_numpy, from_texts
 from nettool.data.scaling import Floats, Scaler
+from nettool.data.stored import from_stored
 from nettool.data.values import codes, instants, levels, numbers, show
 from nettool.errors import DataError
 
@@ -82,7 +84,7 @@ class BooleanColumn:
     kind: ClassVar[str] = "boolean"
     embedded: ClassVar[bool] = False
     name: str
-    share: float
+    share: Annotated[float, Field(ge=0, le=1)]
     missing: bool
 
     @classmethod
@@ -126,6 +128,10 @@ class CategoryColumn:
     name: str
     levels: tuple[str, ...]
     missing: bool
+
+    def __post_init__(self) -> None:
+        if len(set(self.levels)) < len(self.levels):
+            raise ValueError(f"a level of {show(self.name)} stands there twice")
 
     @classmethod
     def fit(cls, name: str, column: pa.ChunkedArray, rows: Rows, scale: Scale) -> CategoryColumn:
@@ -186,9 +192,9 @@ class DateColumn:
     kind: ClassVar[str] = "date"
     embedded: ClassVar[bool] = False
     name: str
-    earliest: int
+    earliest: Annotated[int, Field(ge=-(2**63), lt=2**63)]
     """Microseconds since 1970, UTC."""
-    scalers: tuple[Scaler, ...]
+    scalers: Annotated[tuple[Scaler, ...], Field(min_length=len(DATE_PARTS), max_length=len(DATE_PARTS))]
     missing: bool
 
     @classmethod
@@ -244,14 +250,14 @@ def _date_parts(values: NDArray[np.datetime64], earliest: int) -> list[Floats]:
 
 
 FeatureColumn = NumberColumn | BooleanColumn | CategoryColumn | DateColumn
+CLASSES: dict[str, type[FeatureColumn]] = {
+    each.kind: each for each in (NumberColumn, BooleanColumn, CategoryColumn, DateColumn)
+}
 
 
 def fit_column(kind: str, name: str, column: pa.ChunkedArray, rows: Rows, scale: Scale) -> FeatureColumn:
     """Fit the class that is for this kind of column."""
-    classes: dict[str, type[FeatureColumn]] = {
-        each.kind: each for each in (NumberColumn, BooleanColumn, CategoryColumn, DateColumn)
-    }
-    return classes[kind].fit(name, column, rows, scale)
+    return CLASSES[kind].fit(name, column, rows, scale)
 
 
 def column_to_json(column: FeatureColumn) -> dict[str, Any]:
@@ -260,17 +266,5 @@ def column_to_json(column: FeatureColumn) -> dict[str, Any]:
 
 
 def column_from_json(data: dict[str, Any]) -> FeatureColumn:
-    """The fitted column that `column_to_json` wrote."""
-    name, missing = str(data["name"]), bool(data["missing"])
-    match data["kind"]:
-        case "number":
-            return NumberColumn(name, Scaler(**data["scaler"]), missing)
-        case "boolean":
-            return BooleanColumn(name, float(data["share"]), missing)
-        case "category":
-            return CategoryColumn(name, tuple(data["levels"]), missing)
-        case "date":
-            scalers = tuple(Scaler(**scaler) for scaler in data["scalers"])
-            return DateColumn(name, int(data["earliest"]), scalers, missing)
-        case kind:
-            raise ValueError(f"no such kind of column: {kind}")
+    """The fitted column that `column_to_json` wrote. Raises ValueError or KeyError for anything else."""
+    return from_stored(CLASSES[data["kind"]], data)

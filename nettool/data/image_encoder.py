@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import FiniteFloat
 
 from nettool.config.inputs import ImageSpec
 from nettool.config.layer_types import Extents
 from nettool.config.signature import ImageExample
 from nettool.data.examples import Examples
 from nettool.data.features import Rows
+from nettool.data.stored import Length, Positive, from_stored
 from nettool.memory import check_memory
 
 Pixels = NDArray[np.uint8]
@@ -28,11 +30,15 @@ class ImageEncoder:
 
     kind: ClassVar[str] = "image"
     name: str
-    channels: int
-    height: int
-    width: int
-    means: tuple[float, ...]
-    deviations: tuple[float, ...]
+    channels: Literal[1, 3]
+    height: Length
+    width: Length
+    means: tuple[FiniteFloat, ...]
+    deviations: tuple[Positive, ...]
+
+    def __post_init__(self) -> None:
+        if not self.channels == len(self.means) == len(self.deviations):
+            raise ValueError("as many means and deviations as channels are needed")
 
     @classmethod
     def fit(cls, name: str, pixels: Pixels, rows: Rows, spec: ImageSpec) -> ImageEncoder:
@@ -69,10 +75,8 @@ class ImageEncoder:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> ImageEncoder:
-        """The encoder that `to_json` wrote."""
-        means, deviations = tuple(map(float, data["means"])), tuple(map(float, data["deviations"]))
-        channels, height, width = (int(data[key]) for key in ("channels", "height", "width"))
-        return cls(str(data["name"]), channels, height, width, means, deviations)
+        """The encoder that `to_json` wrote. Raises ValueError for anything else."""
+        return from_stored(cls, data)
 
 
 def _count_values(pixels: Pixels, rows: Rows) -> NDArray[np.int64]:

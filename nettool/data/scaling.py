@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, FiniteFloat
 
 from nettool.config.data import Scale
 
@@ -24,9 +26,9 @@ class Scaler:
     fill: stands for a missing value, in the column's own units. clip: whether encoded numbers end at CLIP.
     """
 
-    shift: float
-    scale: float
-    fill: float
+    shift: FiniteFloat
+    scale: Annotated[FiniteFloat, Field(ge=0)]
+    fill: FiniteFloat
     clip: bool
 
     @classmethod

@@ -18,6 +18,7 @@ from nettool.data.encoders import TableEncoder
 from nettool.data.examples import Split, Windows
 from nettool.data.features import Rows
 from nettool.data.kinds import as_kind
+from nettool.data.stored import Length, from_stored
 from nettool.data.targets import NumberEncoder, TargetEncoder
 from nettool.data.values import instants, show
 from nettool.errors import ConfigError, DataError, Mistake
@@ -36,8 +37,8 @@ class SeriesEncoder:
 
     kind: ClassVar[str] = "series"
     rows: TableEncoder
-    length: int
-    horizon: int
+    length: Length
+    horizon: Length
     dates: tuple[str, ...] = ()
 
     @classmethod
@@ -67,9 +68,8 @@ class SeriesEncoder:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> SeriesEncoder:
-        """The encoder that `to_json` wrote."""
-        length, horizon, dates = int(data["length"]), int(data["horizon"]), tuple(data["dates"])
-        return cls(TableEncoder.from_json(data["rows"]), length, horizon, dates)
+        """The encoder that `to_json` wrote. Raises ValueError or KeyError for anything else."""
+        return from_stored(cls, {**data, "rows": TableEncoder.from_json(data["rows"])})
 
 
 def dates_of(columns: Sequence[Column]) -> tuple[str, ...]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from pydantic import Field, FiniteFloat
 
 from nettool.config.losses import BinaryCrossEntropy, CrossEntropy, LossSpec
 from nettool.config.signature import ClassTarget, LabelTarget, NextTarget, NumberTarget, Target
@@ -17,6 +18,7 @@ from nettool.data.columns import Column
 from nettool.data.features import Rows
 from nettool.data.kinds import TRUTHS, as_kind
 from nettool.data.scaling import is_constant, moments
+from nettool.data.stored import Length, Positive, check_distinct, from_stored
 from nettool.data.values import codes, levels, numbers, show
 from nettool.errors import ConfigError, DataError, Mistake
 
@@ -29,6 +31,11 @@ class ClassEncoder:
     name: str
     classes: tuple[str, ...]
     binary: bool
+
+    def __post_init__(self) -> None:
+        check_distinct(self.classes, "classes")
+        if self.binary and len(self.classes) != 2:
+            raise ValueError(f"{len(self.classes)} classes instead of two")
 
     @classmethod
     def fit(cls, raw: pa.Table, table: pa.Table, columns: Sequence[Column], rows: Rows, binary: bool) -> ClassEncoder:
@@ -76,6 +83,9 @@ class LabelEncoder:
     kind: ClassVar[str] = "labels"
     names: tuple[str, ...]
 
+    def __post_init__(self) -> None:
+        check_distinct(self.names, "labels")
+
     @property
     def target(self) -> Target:
         """What the model's outputs mean."""
@@ -99,9 +109,14 @@ class NumberEncoder:
 
     kind: ClassVar[str] = "numbers"
     names: tuple[str, ...]
-    means: tuple[float, ...]
-    deviations: tuple[float, ...]
-    horizon: int = 1
+    means: tuple[FiniteFloat, ...]
+    deviations: tuple[Positive, ...]
+    horizon: Length = 1
+
+    def __post_init__(self) -> None:
+        check_distinct(self.names, "numbers")
+        if not len(self.names) == len(self.means) == len(self.deviations):
+            raise ValueError("as many means and deviations as numbers are needed")
 
     @classmethod
     def fit(cls, table: pa.Table, columns: Sequence[Column], rows: Rows) -> NumberEncoder:
@@ -141,7 +156,7 @@ class NextEncoder:
     """The next token of a text: what it is made of is what the features are made of."""
 
     kind: ClassVar[str] = "next"
-    vocabulary: int
+    vocabulary: Annotated[int, Field(ge=1)]
 
     @property
     def target(self) -> Target:
@@ -171,19 +186,11 @@ def target_to_json(encoder: TargetEncoder) -> dict[str, Any]:
 
 
 def target_from_json(data: dict[str, Any]) -> TargetEncoder:
-    """The encoder that `target_to_json` wrote."""
-    match data["kind"]:
-        case "class":
-            return ClassEncoder(str(data["name"]), tuple(data["classes"]), bool(data["binary"]))
-        case "labels":
-            return LabelEncoder(tuple(data["names"]))
-        case "numbers":
-            means, deviations = tuple(data["means"]), tuple(data["deviations"])
-            return NumberEncoder(tuple(data["names"]), means, deviations, int(data["horizon"]))
-        case "next":
-            return NextEncoder(int(data["vocabulary"]))
-        case kind:
-            raise ValueError(f"no such kind of target: {kind}")
+    """The encoder that `target_to_json` wrote. Raises ValueError or KeyError for anything else."""
+    kinds: dict[str, type[TargetEncoder]] = {
+        each.kind: each for each in (ClassEncoder, LabelEncoder, NumberEncoder, NextEncoder)
+    }
+    return from_stored(kinds[data["kind"]], data)
 
 
 # Classes

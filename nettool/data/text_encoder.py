@@ -13,6 +13,7 @@ from nettool.config.inputs import TextSpec
 from nettool.config.signature import TokenExample
 from nettool.data.examples import Examples
 from nettool.data.features import Rows
+from nettool.data.stored import Length, from_stored
 from nettool.data.values import codes, levels
 from nettool.data.vocabulary import Vocabulary
 from nettool.memory import check_memory
@@ -24,7 +25,7 @@ class StreamEncoder:
 
     kind: ClassVar[str] = "stream"
     vocabulary: Vocabulary
-    length: int
+    length: Length
 
     @property
     def example(self) -> TokenExample:
@@ -37,8 +38,8 @@ class StreamEncoder:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> StreamEncoder:
-        """The encoder that `to_json` wrote."""
-        return cls(Vocabulary.from_json(data["vocabulary"]), int(data["length"]))
+        """The encoder that `to_json` wrote. Raises ValueError or KeyError for anything else."""
+        return from_stored(cls, {**data, "vocabulary": Vocabulary.from_json(data["vocabulary"], padded=False)})
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class TextEncoder:
     kind: ClassVar[str] = "text"
     name: str
     vocabulary: Vocabulary
-    length: int
+    length: Length
 
     @classmethod
     def fit(cls, table: pa.Table, name: str, spec: TextSpec, rows: Rows) -> TextEncoder:
@@ -93,5 +94,5 @@ class TextEncoder:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> TextEncoder:
-        """The encoder that `to_json` wrote."""
-        return cls(str(data["name"]), Vocabulary.from_json(data["vocabulary"]), int(data["length"]))
+        """The encoder that `to_json` wrote. Raises ValueError or KeyError for anything else."""
+        return from_stored(cls, {**data, "vocabulary": Vocabulary.from_json(data["vocabulary"], padded=True)})

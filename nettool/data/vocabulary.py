@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from nettool.data.stored import from_stored
 from nettool.errors import DataError
 
 Unit = Literal["character", "byte", "word"]
@@ -32,6 +33,12 @@ class Vocabulary:
     unit: Unit
     units: tuple[str, ...]
     padded: bool
+
+    def __post_init__(self) -> None:
+        if len(set(self.units)) < len(self.units):
+            raise ValueError("a unit of the vocabulary stands there twice")
+        if self.unit != "word" and any(len(unit) != 1 for unit in self.units):
+            raise ValueError(f"a unit of the vocabulary is no single {self.unit}")
 
     @classmethod
     def fit(cls, unit: Unit, texts: Iterable[str], most: int | None, padded: bool) -> Vocabulary:
@@ -115,10 +122,14 @@ class Vocabulary:
         return {"unit": self.unit, "units": [] if self.unit == "byte" else list(self.units), "padded": self.padded}
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Vocabulary:
-        """What `to_json` wrote."""
-        units = tuple(map(chr, range(256))) if data["unit"] == "byte" else tuple(data["units"])
-        return cls(data["unit"], units, bool(data["padded"]))
+    def from_json(cls, data: dict[str, Any], *, padded: bool) -> Vocabulary:
+        """What `to_json` wrote of one that is padded, or is not. Raises ValueError or KeyError for anything else."""
+        if data["unit"] == "byte":
+            data = {**data, "units": tuple(map(chr, range(256)))}
+        vocabulary = from_stored(cls, data)
+        if vocabulary.padded != padded:
+            raise ValueError(f"the vocabulary is {'not ' if padded else ''}padded")
+        return vocabulary
 
 
 def split_units(text: str, unit: Unit) -> Sequence[str]:

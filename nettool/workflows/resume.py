@@ -109,8 +109,10 @@ def prepare_resumption(run: RunDirectory, loaded: Loaded) -> tuple[Prepared, Sav
     saved = _newest(run, _record(run))
     facts, notes = saved.facts, saved.notes
     prepared = prepare_training(loaded)
-    known = facts.fingerprint if facts else saved.record.get("data")
-    if isinstance(known, dict):
+    if facts:
+        _check_data(loaded, prepared.data.fingerprint, {role: file.sha256 for role, file in facts.fingerprint.items()})
+    elif "data" in saved.record:
+        known = {role: file.get("sha256") for role, file in saved.record["data"].items()}
         _check_data(loaded, prepared.data.fingerprint, known)
     if facts:
         with loaded.located():
@@ -169,13 +171,13 @@ def _load(path: Path) -> tuple[dict[str, Tensor], StateFacts]:
 
 
 def _check_data(loaded: Loaded, found: dict[str, Any], known: dict[str, Any]) -> None:
-    """The same files, and the same in them."""
+    """The same files, and the same in them. known: the sha256 of each."""
     for role in sorted(found.keys() ^ known.keys()):
         text = f"cannot {'come' if role in found else 'go'} while a run goes on. Train a new run for that."
         with loaded.located():
             raise ConfigError([Mistake(("data", role), text)])
     for role, fingerprint in found.items():
-        if fingerprint.get("sha256") != known[role].get("sha256"):
+        if fingerprint.get("sha256") != known[role]:
             raise DataError(
                 f"{getattr(loaded.experiment.data, role, role)} is not the data that the run was trained on (its "
                 f"sha256 differs). Bring the old file back with data.{role}=..., or train a new run on this one."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +21,7 @@ from nettool.config.write import to_plain
 from nettool.data.bundle import Encoders
 from nettool.data.dataset import Dataset, Stretches, to_tensor
 from nettool.data.examples import Split
+from nettool.data.stored import first_mistake
 from nettool.data.targets import NumberEncoder
 from nettool.errors import ConfigError, DamagedError, RunError, UsageError
 from nettool.limits import MAX_THREADS
@@ -57,7 +59,7 @@ class Trained:
     device: torch.device
     trained_on: str
     epoch: int
-    fingerprint: dict[str, dict[str, Any]]
+    fingerprint: dict[str, FileFacts]
 
     @cached_property
     def target(self) -> Target:
@@ -75,6 +77,12 @@ class Trained:
         return decoder(self.encoders)(self.loss.predictions(logits)).cpu()
 
 
+class FileFacts(BaseModel):
+    """What is read of the fingerprint of a data file."""
+
+    sha256: str
+
+
 class Facts(BaseModel):
     """What is read of the facts beside weights: a stranger may have written them.
 
@@ -88,7 +96,7 @@ class Facts(BaseModel):
     baseline: list[FiniteFloat]
     threads: Annotated[int, Field(ge=1, le=MAX_THREADS)]
     device: str
-    fingerprint: dict[str, dict[str, Any]]
+    fingerprint: dict[str, FileFacts]
     machines: list[machine.Machine] = []
     batch_size: Annotated[int, Field(ge=1)] | None = None
 
@@ -113,10 +121,7 @@ def check_facts(kind: type[FactsType], facts: dict[str, Any], source: Path) -> F
     try:
         return kind.model_validate(facts)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(map(str, first["loc"]))
-        text = f"{source} does not fit together: {name} is {first['input']!r:.60}: {first['msg']}."
-        raise DamagedError(text) from None
+        raise DamagedError(f"{source} does not fit together: {first_mistake(error)}.") from None
 
 
 def facts_of(
@@ -168,11 +173,13 @@ def load_trained(argument: Path | None, overrides: Sequence[str] = ()) -> Traine
         hint = " A layer added from Python must be registered before its run is loaded, which only Python can do."
         raise RunError(f"{source}: {error}{hint if 'no layer' in str(error) else ''}") from None
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise RunError(f"{source} does not fit together: {error}") from None
+        why = textwrap.shorten(str(error), 200, placeholder=" ...").rstrip(".")  # torch lists every tensor
+        raise RunError(f"{source} does not fit together: {why}.") from None
 
 
 def _put_together(source: Path, tensors: dict[str, Tensor], facts: BestFacts, experiment: Experiment) -> Trained:
     encoders = Encoders.from_json(facts.encoders)
+    encoders.check_data(experiment.data)
     if len(facts.baseline) != encoders.signature.target.num_outputs:
         raise ValueError(f"a baseline of {len(facts.baseline)} numbers is not that of its target")
     plan = plan_network(experiment, encoders.signature)

@@ -193,7 +193,8 @@ def _data(trained: Trained) -> Finding:
             found = fingerprint_of(path, spec)["sha256"]
         except NettoolError as error:
             return Finding("data", f"{error} If it was moved: nettool verify RUN data.{role}=...", fine=False)
-        if found != trained.fingerprint.get(role, {}).get("sha256"):
+        known = trained.fingerprint.get(role)
+        if known is None or found != known.sha256:
             return Finding("data", f"{path} is no longer what the run was trained on: its sha256 differs", fine=False)
     return Finding("data", "what the run was trained on: its sha256 matches")
 

@@ -15,7 +15,7 @@ from nettool.config.losses import CrossEntropy, LossSpec, MeanSquaredError
 from nettool.data.bundle import Encoders, TrainingData
 from nettool.data.encode import encode_file, encode_table, load_rows, load_split
 from nettool.data.prepare import prepare
-from nettool.errors import DataError, RunError, UsageError
+from nettool.errors import DataError, UsageError
 
 MANY, MSE = CrossEntropy(), MeanSquaredError()
 
@@ -56,8 +56,50 @@ def test_encoders_that_something_else_wrote_are_refused() -> None:
         None,
         {"features": [{"kind": "magic", "name": "x", "missing": True}], "target": {}, "columns": []},
     ):
-        with pytest.raises(RunError, match="the fitted encoders cannot be read"):
+        with pytest.raises(ValueError, match="the fitted encoders cannot be read"):
             Encoders.from_json(junk)
+
+
+def changed(data: TrainingData, where: str, value: object) -> dict[str, object]:
+    """What `to_json` wrote, with one value of it changed."""
+    stored = json.loads(json.dumps(data.encoders.to_json()))
+    *parents, last = where.split(".")
+    place = stored
+    for key in parents:
+        place = place[int(key)] if isinstance(place, list) else place[key]
+    place[int(last) if isinstance(place, list) else last] = value
+    return dict(stored)
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "why"),
+    [
+        ("features.columns", [], "no columns"),
+        ("features.columns.0.name", "shoe size", "the columns of the features are not those"),
+        ("features.columns.0.kind", "magic", "KeyError"),
+        ("features.columns.0.missing", "perhaps", "missing is 'perhaps'"),
+        ("columns.0.kind", "ignore", "a column that plays no part"),
+        ("columns.0.role", "judge", "role is 'judge'"),
+        ("target.name", "shoe size", "the columns of the target are not those"),
+        ("target.kind", "numbers", "Field required"),
+        ("target.classes", ["a", "a"], "two classes of one name"),
+    ],
+)
+def test_encoders_with_one_value_changed_are_refused(data: TrainingData, where: str, value: object, why: str) -> None:
+    Encoders.from_json(changed(data, "target.kind", data.target.kind))  # as it was
+    with pytest.raises(ValueError, match=why):
+        Encoders.from_json(changed(data, where, value))
+
+
+def test_encoders_of_another_config_are_refused(data: TrainingData, path: str) -> None:
+    data.encoders.check_data(DataSpec(path=path, target=("label",)))
+    for other, why in (
+        ({"window": {"length": 5}}, "another `data.window`"),
+        ({"target": ("next",), "path": "song.txt"}, "for a text"),
+        ({"split": {"by": "street"}}, '`data.split.by` is "street"'),
+    ):
+        with pytest.raises(ValueError, match=why):
+            data.encoders.check_data(DataSpec(**{"path": path, "target": ("label",), **other}))
 
 
 def test_a_split_that_the_config_lacks_is_refused(path: str) -> None:

@@ -155,6 +155,39 @@ def mistakes_unlimited() -> None:
     errors.format_mistakes = lambda mistakes, width=100: layout(mistakes, width, max_lines=10**9)  # type: ignore[misc]
 
 
+@bug("fitted encoders are believed, whatever stands in them", "change_metadata")
+def encoders_believed() -> None:
+    from dataclasses import fields
+
+    from nettool.data import encoders, features, image_encoder, series, targets, text_encoder, vocabulary
+
+    checked = features.from_stored
+
+    def believe(kind: Any, data: Any) -> Any:
+        try:
+            return checked(kind, data)
+        except ValueError:
+            return kind(**{field.name: data[field.name] for field in fields(kind)})
+
+    for module in (encoders, features, image_encoder, series, targets, text_encoder, vocabulary):
+        if hasattr(module, "from_stored"):
+            module.from_stored = believe
+
+
+@bug("fitted encoders need not agree with each other", "change_metadata")
+def encoders_at_odds() -> None:
+    from nettool.data import bundle
+
+    bundle._check_agreement = lambda encoders: None
+
+
+@bug("fitted encoders need not agree with the config", "change_metadata")
+def encoders_at_odds_with_config() -> None:
+    from nettool.data.bundle import Encoders
+
+    Encoders.check_data = lambda self, spec: None  # type: ignore[method-assign]
+
+
 # --- row 4: the source, of which a copy is searched -------------------------------------------------------
 
 
