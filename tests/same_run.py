@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,14 @@ from nettool.runs import checkpoint
 
 TIMES = slice(4, 6)
 """Of an epoch in the history of a checkpoint: its seconds, and examples a second."""
+RECORDED = ("status", "epochs", "best_epoch", "metrics", "baseline", "seed", "data", "device", "threads")
+"""What run.json says that neither the clock nor the way there has a part in."""
 
 
 def assert_same_run(first: Path, second: Path) -> None:
-    """The same config, journal, best weights and state of training."""
+    """The same config, journal, record, best weights and state of training."""
     assert journal(first) == journal(second)
+    assert record(first) == record(second)
     assert_same_state(first / "last.safetensors", second / "last.safetensors")
     for name in ("config.yaml", "best.safetensors"):
         assert (first / name).read_bytes() == (second / name).read_bytes(), name
@@ -26,6 +30,12 @@ def journal(run: Path) -> list[list[str]]:
     """metrics.csv without the times, which are its last two columns."""
     with (run / "metrics.csv").open() as file:
         return [row[:-2] for row in csv.reader(file)]
+
+
+def record(run: Path) -> dict[str, Any]:
+    """Of run.json what two runs of the same bits say alike."""
+    content = json.loads((run / "run.json").read_text())
+    return {name: content[name] for name in RECORDED}
 
 
 def assert_same_state(first: Path, second: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,11 +18,17 @@ from queue import Queue
 
 from tests.torture import outside
 from tests.torture.bugs import BUGS
-from tests.torture.checks import CHECKS, OUTSIDE, ROWS
+from tests.torture.checks import ALL_CASES, CHECKS, OUTSIDE, ROWS
 from tests.torture.lab import Caught, Lab
 from tests.torture.zygote import Misplanted, Zygote
 
 WORKERS = 2
+PROMISED = {
+    **{f"kill_everywhere:{case}": 150 for case in ALL_CASES},
+    "spoil_configs": 300,
+    "corrupt:table": 500,
+}
+"""So many points must have been tried."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +61,9 @@ def workers() -> Iterator[Callable[..., Ended]]:
             except Misplanted as crash:
                 print(f"{bug} was planted badly: it crashed.\n{crash}", file=sys.stderr)
                 lab.failures.clear()
-            except Exception as error:  # the check itself could not go on
-                lab.failures.append(f"{type(error).__name__}: {error}")
+            except Exception as error:  # the check itself could not go on: that is no bug noticed
+                print(f"{name} could not go on.", *traceback.format_exception(error), file=sys.stderr)
+                lab.failures = [] if bug else [*lab.failures, f"{type(error).__name__}: {error}"]
             finally:
                 free.put(zygote)
         ended = Ended(name, lab.points, tuple(lab.failures), time.monotonic() - began)
@@ -76,6 +84,10 @@ def workers() -> Iterator[Callable[..., Ended]]:
 def main() -> int:
     """All of it; 0 if everything holds and every bug is noticed."""
     chosen = sys.argv[1:]
+    unknown = [name for name in chosen if name not in CHECKS and name not in BUGS]
+    if unknown:
+        print(f"No check and no bug is called {', '.join(unknown)}. There are:", *CHECKS, *BUGS, sep="\n  ")
+        return 2
     if not chosen and not outside.is_possible():
         print("There is no strace here that may trace: what is seen from outside is left out.")
         for name in ROWS.pop(OUTSIDE):
@@ -93,6 +105,11 @@ def main() -> int:
             points, failures = sum(one.points for one in results), sum(len(one.failures) for one in results)
             print(f"| {row:<26} | {points:>13,} | {failures:>9,} |")
     failed = [f"{one.name}: {failure}" for one in ended.values() for failure in one.failures]
+    failed += [
+        f"{name}: {ended[name].points} points, fewer than the {least} that are promised"
+        for name, least in PROMISED.items()
+        if name in ended and ended[name].points < least
+    ]
     print(*[f"\nFAILED {failure}" for failure in failed], sep="")
     unnoticed = [name for name, one in controls.items() if not one.failures]
     if controls:

@@ -20,7 +20,7 @@ def refuse_everywhere(lab: Lab, case: str) -> None:
     operations = [json.loads(line) for line in (folder / "log").read_text().splitlines()]
     ways = itertools.cycle(itertools.product(ERRORS, (False, True)))
     stride = max(1, len(operations) // 18) if lab.sample else 1
-    for number in range(1, len(operations) - 1, stride):
+    for number in range(1, len(operations) + 1, stride):
         code, for_good = next(ways)
         name = f"{case}, {errno.errorcode[code]} {'from' if for_good else 'at'} operation {number}"
         run = lab.new_run(folder)

@@ -6,6 +6,7 @@ import itertools
 import json
 import shutil
 import signal
+import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.torture.cases import CASES
-from tests.torture.zygote import Result, Running, Task, Zygote
+from tests.torture.zygote import ROOT, Result, Running, Task, Zygote
 
 INTERRUPTED = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGUSR1: 138}
 
@@ -78,6 +79,16 @@ class Lab:
         result = self.run(folder or self.folder, "call", f"tests.torture.{name}", *arguments)
         assert result.code == 0, result.err
         return json.loads(result.out)
+
+    def command(self) -> list[str]:
+        """The program in a process of its own, with the bug in it."""
+        if not self.bug:
+            return [sys.executable, "-m", "nettool_cli"]
+        start = (
+            f"import sys; sys.path.insert(0, {str(ROOT)!r}); from tests.torture import bugs; "
+            f"bugs.BUGS[{self.bug!r}].plant(); from nettool_cli.main import command; command()"
+        )
+        return [sys.executable, "-c", start]
 
     def new_run(self, folder: Path) -> Path:
         """A name for a run directory that is not there yet."""

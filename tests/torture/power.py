@@ -103,54 +103,75 @@ def _content(file: File, share: float) -> bytes:
 
 
 def lose_power(lab: Lab, case: str) -> None:
-    """After every operation, with every combination of what may be lost; sampled, a few of them."""
+    """After every operation, with every combination of what may be lost; sampled, a few of them are resumed."""
     folder = lab.case(case)
-    log = folder / "log"
-    if lab.bug:  # the bug must be in the run that wrote the log
-        log = folder / "log-of-bug"
-        run = lab.new_run(folder)
-        lab.train(folder, run, log=str(log))
-        text = log.read_text().replace(f'"{run.name}', f'"{RUN}')
-        log.write_text(text)
-        lab.done_with(run)
-    operations = [json.loads(line) for line in log.read_text().splitlines()]
-    disk, committed, seen = Disk(), -1, set()
+    disk, committed, steps = Disk(), -1, {}
+    is_place_certain = False
     chance = random.Random(case)
-    for operation in operations:
+    for operation in _operations(lab, folder):
+        is_place_certain |= operation["kind"] == "sync folder" and Path(operation["path"]).name != RUN
+        _assert_may_begin(lab, disk, operation, is_place_certain)
         disk = disk.after(operation)
-        states = [disk.certain(), *disk.leftovers()]
-        for index, state in enumerate(states):
-            key = frozenset(state.items())
-            if key in seen or "config.yaml" not in state:
+        for index, state in enumerate([disk.certain(), *disk.leftovers()]):
+            if "config.yaml" not in state:
                 continue
-            seen.add(key)
-            step = _look(lab, folder, state, f"after operation {operation['number']}, state {index}", committed)
+            what = f"after operation {operation['number']}, state {index}"
+            key = frozenset(state.items())
+            is_new = key not in steps
+            if is_new:
+                steps[key] = _look(lab, folder, state, what)
+            if steps[key] < committed:
+                with lab.point(what):
+                    raise AssertionError(f"the checkpoint of step {committed} was certain, now that of {steps[key]} is")
             if index == 0:
-                committed = max(committed, step)
-            if chance.random() < (0.004 if lab.sample else 0.04):
-                _resume(lab, folder, state, f"after operation {operation['number']}, state {index}, resumed")
+                committed = steps[key]
+            if is_new and chance.random() < (0.004 if lab.sample else 0.04):
+                _resume(lab, folder, state, f"{what}, resumed")
     with lab.point("at the end everything is certain"):
         record = json.loads(disk.certain().get("run.json", b"{}"))
         assert record.get("status") in ("finished", "stopped early"), f"the record says {record.get('status')}"
         assert "last.safetensors" in disk.certain()
 
 
-def _look(lab: Lab, folder: Path, state: dict[str, bytes], what: str, committed: int) -> int:
+def _operations(lab: Lab, folder: Path) -> list[dict[str, Any]]:
+    """What the uncut run wrote; with a bug in the lab, what a run with it wrote."""
+    log = folder / "log"
+    if lab.bug:
+        log = folder / "log-of-bug"
+        run = lab.new_run(folder)
+        lab.train(folder, run, log=str(log))
+        log.write_text(log.read_text().replace(f'"{run.name}', f'"{RUN}'))
+        lab.done_with(run)
+    return [json.loads(line) for line in log.read_text().splitlines()]
+
+
+def _assert_may_begin(lab: Lab, disk: Disk, operation: dict[str, Any], is_place_certain: bool) -> None:
+    """Nothing is written in a folder that may vanish; no file is replaced by a third before the second is certain."""
+    path = Path(operation["path"])
+    if operation["kind"] != "create" or path.parent.name != RUN:
+        return
+    name = path.name[1:].rsplit(".", 2)[0]  # .last.safetensors.4711.tmp
+    with lab.point(f"before operation {operation['number']}, {name}"):
+        assert is_place_certain, "the run directory itself may be lost"
+        if name in disk.names:
+            number = disk.names[name]
+            assert disk.synced_names.get(name) == number, "the one before is written, but its name may be lost"
+            assert disk.files[number].synced == disk.files[number].live, "the one before may be lost in part"
+
+
+def _look(lab: Lab, folder: Path, state: dict[str, bytes], what: str) -> int:
     """The step of the newest checkpoint that can be gone on with; -1 where there is none."""
     place = folder / "look"
     place.mkdir(exist_ok=True)
-    step = -1
     with lab.point(what):
         for name in ("last.safetensors", "previous.safetensors"):
-            if name not in state or step >= 0:
-                continue
-            (place / name).write_bytes(state[name])
-            try:
-                step = int(checkpoint.load(place / name)[1]["state"]["position"]["step"])
-            except RunError as error:
-                raise AssertionError(str(error)) from None
-        assert step >= committed, f"the checkpoint of step {committed} was certain, but only step {step} is left"
-    return step
+            if name in state:
+                (place / name).write_bytes(state[name])
+                try:
+                    return int(checkpoint.load(place / name)[1]["state"]["position"]["step"])
+                except RunError as error:
+                    raise AssertionError(str(error)) from None
+    return -1
 
 
 def _resume(lab: Lab, folder: Path, state: dict[str, bytes], what: str) -> None:

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -132,19 +133,11 @@ def use_shells(lab: Lab) -> None:
     for number, (what, line) in enumerate(SHELLS.items()):
         for command in [COMMANDS[number % len(COMMANDS)]] if lab.sample else COMMANDS:
             with lab.point(f"{what}, {command}"):
-                shell = line.format(nettool=_nettool(lab), command=command)
+                shell = line.format(nettool=shlex.join(lab.command()), command=command)
                 result = subprocess.run(["bash", "-c", shell], cwd=folder, capture_output=True, text=True, check=False)
                 assert "Traceback" not in result.stderr, result.stderr
                 assert "a bug in nettool" not in result.stderr, result.stderr
                 assert result.returncode == (4 if what == "a full device" else 0), (result.returncode, result.stderr)
-
-
-def _nettool(lab: Lab) -> str:
-    """The command, with the bug in it."""
-    if not lab.bug:
-        return f"{sys.executable} -m nettool_cli"
-    start = f"import sys; sys.path.insert(0, {str(Path(__file__).parents[2])!r}); from tests.torture import bugs; bugs.BUGS[{lab.bug!r}].plant(); from nettool_cli.main import command; command()"
-    return f'{sys.executable} -c "{start}"'
 
 
 def set_the_clock_back(lab: Lab) -> None:

@@ -7,12 +7,14 @@ since a child inherits their locks and not them; so it does nothing but fork.
 from __future__ import annotations
 
 import base64
+import contextlib
 import dataclasses
 import importlib
 import itertools
 import json
 import os
 import resource
+import select
 import signal
 import subprocess
 import sys
@@ -27,6 +29,8 @@ from typing import Any
 from tests.torture.bugs import BUGS
 
 ROOT = Path(__file__).parents[2]
+DEADLINE = 300.0
+"""Seconds. Nothing takes a tenth of it on an idle machine."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,16 @@ class Running:
 
     def __init__(self, zygote: Zygote, task: Task, pid: int) -> None:
         self.zygote, self.task, self.pid = zygote, task, pid
+        self.has_been_read = False
         self._began = time.monotonic()
+
+    def end(self) -> None:
+        """Kill it, if nobody has waited for it, so that the zygote is free for the next."""
+        if not self.has_been_read:
+            with contextlib.suppress(ProcessLookupError):
+                self.send(signal.SIGKILL)
+            self.zygote.read(DEADLINE)
+            self.has_been_read = True
 
     def send(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
@@ -85,7 +98,13 @@ class Running:
             return True
 
     def wait(self) -> Result:
-        status = self.zygote.read()["status"]
+        """To its end. Raises AssertionError for one that has not come to it when DEADLINE is over; it is killed then."""
+        try:
+            status = self.zygote.read(DEADLINE)["status"]
+        except TimeoutError:
+            self.end()
+            raise AssertionError(f"{self.task.arguments} did not end within {DEADLINE:.0f} s") from None
+        self.has_been_read = True
         out, err = (Path(self.task.folder, name).read_text(errors="replace") for name in ("stdout", "stderr"))
         if self.task.bug and not BUGS[self.task.bug].crashes and ("Traceback" in err or "a bug in nettool" in err):
             raise Misplanted(err)
@@ -99,29 +118,45 @@ class Zygote:
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.torture.zygote"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT, env=environment, bufsize=0,
         )  # fmt: skip
+        self._answers = b""
+        self._running: Running | None = None
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._process.stdin is not None
+        if self._running:
+            self._running.end()
         self._process.stdin.close()
         self._process.wait(timeout=60)
 
     def start(self, task: Task) -> Running:
+        """Begin; a task before it that nobody waited for, since a check failed over it, is ended first."""
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(dataclasses.asdict(task)) + "\n")
-        self._process.stdin.flush()
-        return Running(self, task, self.read()["pid"])
+        if self._running:
+            self._running.end()
+        self._process.stdin.write(json.dumps(dataclasses.asdict(task)).encode() + b"\n")
+        self._running = Running(self, task, self.read(DEADLINE)["pid"])
+        return self._running
 
     def run(self, task: Task) -> Result:
         return self.start(task).wait()
 
-    def read(self) -> dict[str, Any]:
+    def read(self, seconds: float) -> dict[str, Any]:
+        """The next answer. Raises TimeoutError when there is none by then."""
         assert self._process.stdout is not None
-        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        end = time.monotonic() + seconds
+        while b"\n" not in self._answers:
+            if not select.select([self._process.stdout], [], [], max(0.0, end - time.monotonic()))[0]:
+                raise TimeoutError
+            more = self._process.stdout.read(1 << 16)
+            assert more, "the zygote is gone"
+            self._answers += more
+        line, _, self._answers = self._answers.partition(b"\n")
+        answer: dict[str, Any] = json.loads(line)
         return answer
 
 

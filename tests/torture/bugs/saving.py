@@ -139,6 +139,33 @@ def folder_not_synced() -> None:
     durable.sync_folder = lambda path: None
 
 
+@bug("the folder is not synced after a checkpoint, though after every other file", "lose_power:table")
+def checkpoint_name_not_synced() -> None:
+    from nettool.runs import durable
+
+    write, sync = durable.write_file, durable.sync_folder
+
+    def write_file(path: Path, content: Any, previous: Any = None) -> None:
+        if path.name == "last.safetensors":
+            durable.sync_folder = lambda folder: None
+        try:
+            write(path, content, previous)
+        finally:
+            durable.sync_folder = sync
+
+    durable.write_file = write_file
+
+
+@bug("the folder that runs are made in is not synced", "lose_power:table")
+def place_not_synced() -> None:
+    from nettool.runs import durable
+
+    sync = durable.sync_folder
+    durable.sync_folder = lambda path: (
+        None if not (path / "config.yaml").exists() and not list(path.glob(".*")) else sync(path)
+    )
+
+
 # --- row 9: disks -----------------------------------------------------------------------------------------
 
 
