@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from nettool.config.inputs import AugmentSpec, ImageSpec, TextSpec, WindowSpec
 from nettool.config.spec import Spec
@@ -121,12 +121,25 @@ class DataSpec(Spec):
             raise ValueError("name one table with `path`, or a table for each split: `train`, `validation`, `test`")
         if self.path is not None and (self.validation or self.test):
             raise ValueError("`path` is one table to be split; beside `validation` or `test`, call it `train`")
-        for name in self.target:
-            if self.window is None and self.features is not None and name in self.features:
+        return self
+
+    @field_validator("target", "features")
+    @classmethod
+    def _once_each(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if twice := {name for name in names or () if (names or ()).count(name) > 1}:
+            raise ValueError(f"{', '.join(sorted(twice))}: named twice")
+        return names
+
+    @field_validator("weights")
+    @classmethod
+    def _weights_are_not_the_target(cls, weights: str | None, info: ValidationInfo) -> str | None:
+        if weights in info.data.get("target", ()):
+            raise ValueError(f'"{weights}" is the target and the weights; it can only be one')
+        return weights
+
+    @model_validator(mode="after")
+    def _features_are_not_the_target(self) -> Self:
+        for name in self.target if self.window is None else ():  # a series is predicted from its own past
+            if name in (self.features or ()):
                 raise ValueError(f'"{name}" is the target and a feature; the network would only have to copy it')
-            if name == self.weights:
-                raise ValueError(f'"{name}" is the target and the weights; it can only be one')
-        for names in (self.target, self.features or ()):
-            if twice := {name for name in names if names.count(name) > 1}:
-                raise ValueError(f"{', '.join(sorted(twice))}: named twice")
         return self

@@ -148,8 +148,8 @@ DATA = {
     "data: {path: a, target: y, features: [x, y]}": (
         '1:1 data: "y" is the target and a feature; the network would only have to copy it.'
     ),
-    "data: {path: a, target: y, features: [x, x]}": "1:1 data: x: named twice.",
-    "data: {path: a, target: y, weights: y}": '1:1 data: "y" is the target and the weights; it can only be one.',
+    "data: {path: a, target: y, features: [x, x]}": "1:28 data.features: x: named twice.",
+    "data: {path: a, target: y, weights: y}": '1:28 data.weights: "y" is the target and the weights; it can only be one.',
     "data: {path: a, target: y, split: {validation: 0.2}}": (
         f"1:28 data.split: train 0.7, validation 0.2 and test 0.15 {ADD_UP.format('1.05')}"
     ),

@@ -45,7 +45,11 @@ ROWS: dict[str, dict[str, Check]] = {
         "change_metadata": metadata.change_metadata,
     },
     "4  the source": {"scan": static.scan},
-    "5  malformed configs": {"spoil_configs": malformed.spoil_configs, "list_mistakes": malformed.list_mistakes},
+    "5  malformed configs": {
+        "spoil_configs": malformed.spoil_configs,
+        "find_every_mistake": malformed.find_every_mistake,
+        "list_mistakes": malformed.list_mistakes,
+    },
     "6  bombs": {"defuse_bombs": bombs.defuse_bombs},
     "7  corrupt checkpoints": _each(corrupt.corrupt, "table"),
     "8  power": _each(power.lose_power, *ALL_CASES),

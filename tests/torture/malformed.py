@@ -71,11 +71,101 @@ def spoil(config: str, rounds: str) -> dict[str, object]:
                 if not error.mistakes or len(lines) > 24:
                     wrong.append(f"{len(lines)} lines for {text!r}")
                 wrong += [f"no place: {m.text}" for m in error.mistakes if not PLACE.fullmatch(m.place)]
-            except UsageError:
-                refused += 1
+            except UsageError:  # of the file as a whole, which has no place
+                continue
             except Exception as error:
                 wrong.append(f"{type(error).__name__}: {error}")
     return {"wrong": wrong, "refused": refused, "texts": texts}
+
+
+KNOWN = """\
+data:
+  path: people.csv
+  target: passed
+  split: [0.6, 0.2, 0.2]
+layers:
+  - dense: {units: 12, norm: batch_norm}
+  - dense: 8
+  - output
+loss: binary_cross_entropy
+optimizer: {name: adam, lr: 0.05, clip_norm: 5}
+schedule: {name: cosine, warmup: 1}
+dropout: 0.3
+batch_size: 16
+epochs: 12
+early_stopping: {patience: 4}
+checkpoint: {every: 3 steps}
+seed: 1
+"""
+MISTAKES: list[tuple[int, str, dict[str, str]]] = [
+    (2, "  path: 3", {"2:3": "Put it in quotes"}),
+    (2, "  path: [a]", {"2:3": "must be text"}),
+    (3, "  target: [passed, passed]", {"3:3": "named twice"}),
+    (3, "  target: 3", {"3:11": "Put it in quotes"}),
+    (4, "  split: [0.6, 0.6, 0.2]", {"4:3": "add up to 1.4"}),
+    (4, "  split: {by: group, train: 2}", {"4:22": "must be at most 1"}),
+    (6, "  - dense: {units: -12}", {"6:13": "must be at least 1"}),
+    (6, "  - dens: 12", {"6:5": 'Did you mean "dense"?'}),
+    (6, "  - dense: {unit: 12}", {"6:5": "is required", "6:13": 'Did you mean "units"?'}),
+    (7, "  - dense: {units: 8, activation: rellu}", {"7:23": 'Did you mean "relu"?'}),
+    (7, "  - dense: 8.5", {"7:5": "must be a whole number"}),
+    (8, "  - outputt", {"8:5": 'Did you mean "output"?'}),
+    (9, "loss: hinge", {"9:1": 'there is no loss "hinge"'}),
+    (9, "loss: {name: huber, delta: -1}", {"9:21": "must be above 0"}),
+    (10, "optimizer: {name: adm, lr: 0.05}", {"10:1": 'Did you mean "adam"?'}),
+    (10, "optimizer: {name: adam, lr: fast}", {"10:25": "must be a number"}),
+    (10, "optimizer: {name: adam, momentum: 0.9}", {"10:25": "adam has no momentum"}),
+    (11, "schedule: {name: cosine, warmup: -1}", {"11:26": "must be at least 0"}),
+    (12, "dropout: 1.3", {"12:1": "must be below 1"}),
+    (12, "drop_out: 0.3", {"12:1": 'Did you mean "dropout"?'}),
+    (13, "batch_size: sixteen", {"13:1": "must be a whole number or full"}),
+    (14, "epoch: 12", {"14:1": 'Did you mean "epochs"?'}),
+    (14, "epochs: -1", {"14:1": "must be at least 0"}),
+    (15, "early_stopping: {patience: -4}", {"15:18": "must be at least 1"}),
+    (15, "early_stopping: {patiense: 4}", {"15:1": "is required", "15:18": 'Did you mean "patience"?'}),
+    (16, "checkpoint: {every: 3 stepps}", {"16:14": "seconds, epochs or steps"}),
+    (17, "seed: one", {"17:1": "must be a whole number"}),
+]  # fmt: skip
+"""The line of KNOWN, what it is spoilt to, and what must be said where."""
+
+
+def find_every_mistake(lab: Lab) -> None:
+    """One to five known mistakes in a config: exactly these are told, each at its place and with its cure."""
+    chance = random.Random(1)
+    chosen = [[mistake] for mistake in MISTAKES]
+    while len(chosen) < (60 if lab.sample and not lab.bug else 400):
+        lines = chance.sample(sorted({line for line, _, _ in MISTAKES}), chance.randint(2, 5))
+        chosen.append([chance.choice([one for one in MISTAKES if one[0] == line]) for line in sorted(lines)])
+    found = lab.call("malformed:tell", *(_spoilt(mistakes) for mistakes in chosen))
+    for mistakes, told in zip(chosen, found, strict=True):
+        expected = {place: words for _, _, places in mistakes for place, words in places.items()}
+        with lab.point(", ".join(text.strip() for _, text, _ in mistakes)):
+            assert sorted(place for place, _ in told) == sorted(expected), (told, expected)
+            for place, text in told:
+                assert expected[place] in text, (place, text)
+
+
+def _spoilt(mistakes: list[tuple[int, str, dict[str, str]]]) -> str:
+    lines = KNOWN.splitlines()
+    for line, text, _ in mistakes:
+        lines[line - 1] = text
+    return "\n".join(lines) + "\n"
+
+
+def tell(*texts: str) -> list[list[tuple[str, str]]]:
+    """In the process with the bug: line and column of every mistake in each config, and what is said of it."""
+    from nettool.config.load import load
+    from nettool.errors import ConfigError
+
+    told = []
+    for text in texts:
+        Path("known.yaml").write_text(text)
+        try:
+            load(Path("known.yaml"))
+            told.append([("", "it was read")])
+        except ConfigError as error:
+            told.append([(one.place.removeprefix("known.yaml:"), one.text) for one in error.mistakes])
+    return told
 
 
 def list_mistakes(lab: Lab) -> None:

@@ -147,6 +147,30 @@ def places_forgotten() -> None:
     load._locate = lambda mistakes, root: list(mistakes)
 
 
+@bug("places are those of the line after", "find_every_mistake")
+def places_off_by_one() -> None:
+    from dataclasses import replace
+
+    from nettool.config import load
+
+    locate = load._locate
+
+    def below(mistakes: Any, root: Any) -> Any:
+        for mistake in locate(mistakes, root):
+            file, line, column = mistake.place.rsplit(":", 2)
+            yield replace(mistake, place=f"{file}:{int(line) + 1}:{column}")
+
+    load._locate = lambda mistakes, root: list(below(mistakes, root))
+
+
+@bug("only the first mistake is told", "find_every_mistake")
+def mistakes_lost() -> None:
+    from nettool.config import load
+
+    locate = load._locate
+    load._locate = lambda mistakes, root: locate(mistakes, root)[:1]
+
+
 @bug("all mistakes are listed, however many", "list_mistakes")
 def mistakes_unlimited() -> None:
     from nettool import errors
