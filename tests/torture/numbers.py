@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import math
+import re
 import sys
 from pathlib import Path
 
@@ -53,8 +55,7 @@ def diverge(lab: Lab, case: str) -> None:
                 continue
             assert result.code == 3, (result.code, result.err)
             assert "Training diverged: try a learning rate ten times smaller" in result.err, result.err
-            assert "in epoch " in result.err, result.err
-            assert "step " in result.err, result.err
+            _assert_place(run, result.err, rate)
             assert "layers." in result.err or "every layer" in result.err, result.err
             _assert_finite(run)
             assert (run / "last.safetensors").exists(), "no finite checkpoint was kept"
@@ -78,6 +79,19 @@ def run_with_rate(rate: str, *arguments: str) -> int:
     sys.argv = ["nettool", *arguments]
     main()
     return 0
+
+
+def _assert_place(run: Path, err: str, rate: str) -> None:
+    """The step is the one after the rate went mad, or after a few with it; the epoch is the one with that step in it."""
+    with (run / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    steps_per_epoch = int(rows[0]["step"])
+    place = re.search(r"in epoch (\d+), at (or before )?step (\d+)|step (?P<s>\d+) in epoch (?P<e>\d+) took", err)
+    assert place, err
+    epoch, step = int(place[1] or place["e"]), int(place[3] or place["s"])
+    assert epoch == (step - 1) // steps_per_epoch + 1 == len(rows) + 1, (err, rows)
+    if rate == "inf":
+        assert FROM_STEP < step <= FROM_STEP + 2, err
 
 
 def _why(err: str) -> str:

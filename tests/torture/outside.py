@@ -58,15 +58,41 @@ main()
 def watch_from_outside(lab: Lab) -> None:
     """Every system call that changes the run directory is an operation of durable.py, and the other way round."""
     folder = lab.case("table")
-    run = lab.new_run(folder)
-    with lab.point("strace and durable.py count the same"):
-        result = _strace(lab, folder, run, [])
-        assert result.returncode == 0, result.stderr
-        inside, outside = _inside(folder, run), _outside(folder, run)
-        assert sum(inside.values()) > 100, inside
-        assert inside == outside, f"only inside: {inside - outside}; only outside: {outside - inside}"
-        assert_same_run(folder / "uncut", run)
-    lab.done_with(run)
+    half = len((folder / "log").read_text().splitlines()) // 2
+    for what in ("a new run",) if lab.sample and not lab.bug else WATCHED:
+        run = lab.new_run(folder)
+        arguments, code = ["train", "table.yaml", "--run-dir", run.name, "--quiet"], 0
+        if what.startswith("resumed"):
+            lab.train(folder, run, kill_at=half)
+            arguments = ["train", "--resume", run.name, "--quiet"]
+        if what == "resumed after damage":
+            lab.resume(run, kill_at=half // 2)
+            with (run / "last.safetensors").open("r+b") as file:
+                file.truncate(1000)
+        if what == "a run that diverges":
+            arguments, code = [*arguments, "optimizer={name: sgd, lr: 1e30}"], 3
+        if what == "looked at":
+            lab.train(folder, run)
+            arguments = ["eval", run.name]
+        with lab.point(f"{what}: strace and durable.py count the same"):
+            result = _strace(lab, folder, arguments, [])
+            assert result.returncode == code, result.stderr
+            inside, outside = _inside(folder, run), _outside(folder, run)
+            assert sum(inside.values()) >= WATCHED[what], inside
+            assert inside == outside, f"only inside: {inside - outside}; only outside: {outside - inside}"
+            if code == 0:
+                assert_same_run(folder / "uncut", run)
+        lab.done_with(run)
+
+
+WATCHED = {
+    "a new run": 100,
+    "resumed after a kill": 50,
+    "resumed after damage": 50,
+    "a run that diverges": 20,
+    "looked at": 0,
+}
+"""What is watched, and how many operations it has at least."""
 
 
 def fail_from_outside(lab: Lab) -> None:
@@ -80,7 +106,8 @@ def fail_from_outside(lab: Lab) -> None:
         for number, fault in itertools.product(numbers, FAULTS):
             run = lab.new_run(folder)
             with lab.point(f"{fault} at {call} {number}"):
-                result = _strace(lab, folder, run, ["-e", f"inject={call}:{fault}:when={number}"], log=False)
+                train = ["train", "table.yaml", "--run-dir", run.name, "--quiet"]
+                result = _strace(lab, folder, train, ["-e", f"inject={call}:{fault}:when={number}"], log=False)
                 codes[call, result.returncode] += 1
                 _assert_survived(lab, folder, run, FAULTS[fault], call, result)
             lab.done_with(run)
@@ -111,19 +138,18 @@ def _assert_survived(
 
 
 def _strace(
-    lab: Lab, folder: Path, run: Path, options: list[str], log: bool = True
+    lab: Lab, folder: Path, arguments: list[str], options: list[str], log: bool = True
 ) -> subprocess.CompletedProcess[str]:
-    """The case's config trained in a process of its own, all of whose threads are traced.
+    """A command in a process of its own, all of whose threads are traced.
 
     log: let durable.py write down its operations, which are writes as well.
     """
     strace = [
         "strace", "-f", "-y", "-s", "0", "-o", str(folder / "strace"), "-e", f"trace={','.join(WRITES)}", *options,
     ]  # fmt: skip
-    train = ["train", f"{folder.name}.yaml", "--run-dir", run.name, "--quiet"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(
-        [*strace, sys.executable, "-c", BEGIN, str(ROOT), lab.bug, str(folder / "inside") if log else "", *train],
+        [*strace, sys.executable, "-c", BEGIN, str(ROOT), lab.bug, str(folder / "inside") if log else "", *arguments],
         cwd=folder, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
 

@@ -193,6 +193,13 @@ def errors_unexplained() -> None:
     durable.one_line_errors = lambda path: contextlib.nullcontext()  # type: ignore[assignment, return-value]
 
 
+@bug("a damaged checkpoint is put aside beside durable.py", "watch_from_outside")
+def moved_beside() -> None:
+    from nettool.runs import durable
+
+    durable.rename = lambda path, target: path.replace(target)
+
+
 @bug("the journal is written beside durable.py", "watch_from_outside")
 def written_beside() -> None:
     from nettool.runs import durable
