@@ -39,6 +39,20 @@ def test_a_file_is_synced_before_it_has_its_name_and_the_folder_afterwards(
     ]  # fmt: skip
 
 
+def test_every_byte_is_written_though_the_system_takes_a_few_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, content: write(descriptor, content[:3]))
+    durable.write_file(tmp_path / "file", bytes(range(256)))
+    journal = durable.Appender(tmp_path / "journal")
+    journal.append("1,2,3,4,5\n")
+    journal.append("6,7,8,9,10\n")
+    journal.close()
+    assert (tmp_path / "file").read_bytes() == bytes(range(256))
+    assert (tmp_path / "journal").read_text() == "1,2,3,4,5\n6,7,8,9,10\n"
+
+
 def test_the_old_content_may_keep_a_name(tmp_path: Path, operations: list[tuple[str, str]]) -> None:
     path, previous = tmp_path / "last", tmp_path / "previous"
     durable.write_file(path, b"one", previous)

@@ -53,7 +53,7 @@ ROWS: dict[str, dict[str, Check]] = {
     "6  bombs": {"defuse_bombs": bombs.defuse_bombs},
     "7  corrupt checkpoints": _each(corrupt.corrupt, "table"),
     "8  power": _each(power.lose_power, *ALL_CASES),
-    "9  disks": _each(disk.refuse_everywhere, *ALL_CASES),
+    "9  disks": {**_each(disk.refuse_everywhere, *ALL_CASES), **_each(disk.refuse_resumption, "table")},
     "10  signals": {
         **_each(signals.signal_anywhere, *ALL_CASES),
         **_each(signals.signal_twice, *ALL_CASES),

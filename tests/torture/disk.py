@@ -10,6 +10,7 @@ from pathlib import Path
 from tests.same_run import assert_same_run
 from tests.torture.kills import assert_whole, go_on
 from tests.torture.lab import Lab
+from tests.torture.zygote import Result
 
 ERRORS = {errno.ENOSPC: "the disk is full", errno.EIO: "input/output error", errno.EROFS: "read-only"}
 
@@ -26,12 +27,39 @@ def refuse_everywhere(lab: Lab, case: str) -> None:
         run = lab.new_run(folder)
         result = lab.train(folder, run, fail_at=number, errno=code, for_good=for_good)
         with lab.point(name):
-            assert result.code == 4, (result.code, result.err)
-            assert result.err.startswith("nettool: cannot write"), result.err
-            assert ERRORS[code] in result.err, result.err
-            assert result.err.count("\n") == 1, result.err
+            _assert_told(result, code)
             _goes_on(lab, folder, run)
         lab.done_with(run)
+
+
+def refuse_resumption(lab: Lab, case: str) -> None:
+    """The same of a run that goes on, its newest checkpoint damaged or not."""
+    folder = lab.case(case)
+    half = len((folder / "log").read_text().splitlines()) // 2
+    ways = itertools.cycle(itertools.product(ERRORS, (False, True), (False, True)))
+    for number in range(1, 60, 12 if lab.sample else 1):
+        code, for_good, is_damaged = next(ways)
+        run = lab.new_run(folder)
+        lab.train(folder, run, kill_at=half)
+        if is_damaged:
+            if not (run / "previous.safetensors").exists():
+                lab.resume(run, kill_at=half // 2)
+            with (run / "last.safetensors").open("r+b") as file:
+                file.truncate(1000)
+        with lab.point(f"{case}, {errno.errorcode[code]} {'from' if for_good else 'at'} operation {number}, resumed"):
+            _assert_told(lab.resume(run, fail_at=number, errno=code, for_good=for_good), code)
+            go_on(lab, run)
+            assert_same_run(folder / "uncut", run)
+        lab.done_with(run)
+
+
+def _assert_told(result: Result, code: int) -> None:
+    """In one line, with exit 4. (What happened to the run before may have been told in lines above it.)"""
+    assert result.code == 4, (result.code, result.err)
+    *before, line = result.err.splitlines()
+    assert all(one.startswith(("warning: ", "note: ")) for one in before), result.err
+    assert line.startswith("nettool: cannot write"), result.err
+    assert ERRORS[code] in line, result.err
 
 
 def _goes_on(lab: Lab, folder: Path, run: Path) -> None:

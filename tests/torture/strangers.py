@@ -80,11 +80,14 @@ def strangers(folder: Path) -> Iterator[Stranger]:
     for path in (
         "os.system",
         "__import__('os').system('touch pwned')",
-        "tests.torture.strangers.Payload",
+        "open('pwned', 'w')",
+        "evil.attack",
+        "evil",
         "../evil.py",
     ):
         for key in ("layers.0", "layers.0.activation", "loss", "optimizer.name", "schedule.name", "metrics", "init"):
-            yield f"{key} is {path}", ("check", "table.yaml", f"{key}={json.dumps(path)}"), {}
+            module = {"evil.py": b"open('pwned', 'w'); attack = print"}
+            yield f"{key} is {path}", ("check", "table.yaml", f"{key}={json.dumps(path)}"), module
     for path in (
         "http://127.0.0.1:9/x.csv",
         "s3://bucket/x.csv",

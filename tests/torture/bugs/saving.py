@@ -184,7 +184,12 @@ def failure_unsaid() -> None:
     BackgroundWriter.wait = silent  # type: ignore[method-assign]
 
 
-@bug("the system's errors are passed on as they are", "refuse_everywhere:table", "fail_from_outside")
+@bug(
+    "the system's errors are passed on as they are",
+    "refuse_everywhere:table",
+    "refuse_resumption:table",
+    "fail_from_outside",
+)
 def errors_unexplained() -> None:
     import contextlib
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +47,36 @@ def yaml_makes_objects() -> None:
         return parse(text, place)
 
     yaml.parse = eager
+
+
+def _on_every_text(use: Any) -> None:
+    """What is done with each text that stands in a config or an override, whatever comes of it."""
+    from nettool.config import yaml
+
+    scalar = yaml._Parser.scalar
+
+    def eager(self: Any, event: Any) -> Any:
+        with contextlib.suppress(Exception):
+            use(event.value)
+        return scalar(self, event)
+
+    yaml._Parser.scalar = eager  # type: ignore[method-assign]
+
+
+@bug("values are evaluated as Python", "meet_strangers")
+def values_evaluated() -> None:
+    _on_every_text(eval)
+
+
+@bug("modules that a config names are imported", "meet_strangers")
+def names_imported() -> None:
+    import importlib
+
+    def look_up(name: str) -> None:
+        sys.path.insert(0, "")
+        importlib.import_module(name.rpartition(".")[0] or name)
+
+    _on_every_text(look_up)
 
 
 @bug("weights that are no safetensors are unpickled", "meet_strangers")
