@@ -110,6 +110,8 @@ def _run() -> int:
         return ResourceError.exit_code
     except Exception as error:
         if hasattr(error, "exit_code") and hasattr(error, "show"):  # a usage error of the argument parser
+            if hasattr(error, "message"):  # which says what Python calls it, too
+                error.message = str(error.message).removeprefix("Value error, ")
             error.show()
             if getattr(error, "option_name", None) == "--resume":
                 print("Name a run, or take the newest: nettool train --resume last", file=sys.stderr)

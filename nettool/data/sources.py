@@ -101,6 +101,10 @@ def check_file(path: Path) -> str:
         raise DataError(f"{path}: cannot be read: {error.strerror}.") from error
 
 
+CONFIG_ENDINGS = (".yaml", ".yml")
+"""What is never data."""
+
+
 def no_such_file(path: Path) -> DataError:
     """What to say of a path where there is nothing."""
     what = "file" if path.suffix else "file or folder"
@@ -111,7 +115,7 @@ def _near(path: Path) -> str:
     folder = path.parent
     if not folder.is_dir():
         return f" There is no folder {folder} either."
-    names = [entry.name for entry in folder.iterdir()]
+    names = [entry.name for entry in folder.iterdir() if entry.suffix not in CONFIG_ENDINGS]
     near = difflib.get_close_matches(path.name, names, n=3)
     near = near or [name for name in sorted(names) if name.split(".")[0] == path.name.split(".")[0]][:3]
     return f" Did you mean {' or '.join(near)}?" if near else ""

@@ -65,7 +65,10 @@ def read_metrics(run: RunDirectory) -> list[dict[str, float | None]]:
                 _check_row(row)
             return rows
     except (OSError, ValueError, KeyError, csv.Error):
-        raise DamagedError(f"{run.metrics} is damaged: it is no table of numbers with a line of names.") from None
+        raise DamagedError(
+            f"{run.metrics} is damaged: it is no table of numbers with a line of names. "
+            f"Write it again from the last checkpoint: nettool train --resume {run.path}"
+        ) from None
 
 
 def _check_row(row: Mapping[str, float | None]) -> None:

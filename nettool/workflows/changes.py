@@ -11,7 +11,7 @@ from nettool.config.load import PATH_KEYS, Loaded
 from nettool.config.optimization import Cosine, OneCycle
 from nettool.errors import ConfigError, ConfigPath, Mistake
 from nettool.training.history import EpochResult
-from nettool.workflows.replay import stop_before_the_last
+from nettool.workflows.replay import first_stop
 
 CHANGEABLE: tuple[ConfigPath, ...] = (
     ("epochs",), ("early_stopping",), ("checkpoint",), ("runtime",), *(("data", key) for key in PATH_KEYS),
@@ -74,14 +74,26 @@ def schedule_note(experiment: Experiment, before: Experiment) -> tuple[str, ...]
     if before.epochs == experiment.epochs or not isinstance(experiment.schedule, Cosine | OneCycle):
         return ()
     return (
-        f"the schedule {experiment.schedule.name} spans all epochs: up to here it was that of {before.epochs:,}, from "
-        f"here on it is that of {experiment.epochs:,}. So many from the beginning end elsewhere.",
+        f"the schedule {experiment.schedule.name} spans all epochs: so far it was that of {before.epochs:,}, from here "
+        f"on it is that of {experiment.epochs:,}. So the learning rate jumps here, and the run ends with other weights "
+        f"than one of {experiment.epochs:,} epochs from the beginning.",
     )
 
 
 def stop_note(experiment: Experiment, history: Iterable[EpochResult]) -> tuple[str, ...]:
     """Where early stopping, as it is now, would have ended the run before."""
-    stop = stop_before_the_last(experiment, list(history))
+    results = list(history)
+    stop = first_stop(experiment, results)
     if stop is None:
         return ()
-    return (f"early_stopping as it is now would have ended this run with epoch {stop:,}. One from the beginning does.",)
+    if stop < results[-1].epoch:
+        return (
+            f"early_stopping as it is now would have ended this run with epoch {stop:,}. One from the beginning does.",
+        )
+    if experiment.early_stopping is None or stop >= experiment.epochs:
+        return ()
+    patience = experiment.early_stopping.patience
+    return (
+        f"its patience of {patience:,} epochs is used up, so that no epoch is added. Give it more, with "
+        f"early_stopping.patience={2 * patience}, or early_stopping=off.",
+    )

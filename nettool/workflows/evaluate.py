@@ -24,7 +24,7 @@ from nettool.errors import DataError, UsageError
 from nettool.training.metrics import all_metrics
 from nettool.workflows import machine
 from nettool.workflows.breakdown import Group, parts_of
-from nettool.workflows.trained import Trained, baseline_metrics, baseline_predictions
+from nettool.workflows.trained import Trained, baseline_metrics, baseline_predictions, check_files
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,7 @@ def evaluate(
         where = str(file)
         encoded, table = encode_rows(file, trained.encoders, needs_target=True)
     else:
+        check_files(spec)
         spec = spec if spec.is_stream else resolve(spec)
         where = split or _default_split(spec)
         _check_unchanged(spec, trained, where)

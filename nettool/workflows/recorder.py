@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from nettool.workflows.resume import Saved
 
 
+ENDING = ("why", "finished", "seconds", "epochs", "best_epoch", "metrics", "baseline")
+"""What a record says of the end of a run. When it goes on, none of it holds any more."""
+
+
 class Recorder:
     """Writes one run directory, which this process holds the lock of.
 
@@ -107,7 +111,8 @@ class Recorder:
         epoch, step = (position.epoch, position.step) if position else (0, 0)
         stay = {"at": now, "epoch": epoch, "step": step, "overrides": overrides, **here}
         before = saved.record or record  # which is lost: so much is known of it
-        return {**before, "status": "running", "resumed": [*before.get("resumed", []), stay]}
+        begun = {key: value for key, value in before.items() if key not in ENDING}
+        return {**begun, "status": "running", "resumed": [*before.get("resumed", []), stay]}
 
     def begin(self, state: TrainingState) -> None:
         """Bring the journal to where the state stands: rows of epochs that will be done again are dropped."""

@@ -21,10 +21,10 @@ def took_other_rates(experiment: Experiment, results: Sequence[EpochResult]) -> 
     return False
 
 
-def stop_before_the_last(experiment: Experiment, results: Sequence[EpochResult]) -> int | None:
-    """The epoch after which early stopping would have ended training, where further epochs were trained."""
+def first_stop(experiment: Experiment, results: Sequence[EpochResult]) -> int | None:
+    """The epoch after which early stopping ends training, or would have where further epochs were trained."""
     stopper = build_stopper(experiment.early_stopping)
-    for result in results[:-1]:
+    for result in results:
         if stopper is not None and stopper.update(result.measured(stopper.monitor)):
             return result.epoch
     return None

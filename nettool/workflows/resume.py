@@ -17,12 +17,12 @@ from nettool.config.write import to_plain
 from nettool.errors import ConfigError, DamagedError, DataError, Mistake, RunError
 from nettool.runs import checkpoint
 from nettool.runs.directory import RunDirectory
-from nettool.runs.journal import read_record
+from nettool.runs.journal import read_metrics, read_record
 from nettool.training.state import TrainingState
 from nettool.workflows import machine
 from nettool.workflows.changes import check_changes, schedule_note
 from nettool.workflows.prepare import Prepared, prepare_training
-from nettool.workflows.trained import Facts, check_facts, stays_of
+from nettool.workflows.trained import Facts, check_facts, check_files, stays_of
 
 COMPLETE = ("finished", "stopped early")
 
@@ -97,15 +97,17 @@ def is_complete(run: RunDirectory, loaded: Loaded) -> bool:
     if _record(run).get("status") not in COMPLETE:
         return False
     try:
-        checkpoint.read_facts(run.best)  # where it is damaged, going on writes it again
-        written = checkpoint.read_facts(run.last).get("config")
+        checkpoint.read_facts(run.best)  # where it is damaged, going on writes it again; so it does the journal
+        facts = check_facts(StateFacts, checkpoint.read_facts(run.last), run.last)
+        epochs = [row["epoch"] for row in read_metrics(run)]
     except RunError:
         return False
-    return bool(written == to_plain(loaded.experiment))
+    return facts.config == to_plain(loaded.experiment) and epochs[-1:] == [facts.state.position.epoch]
 
 
 def prepare_resumption(run: RunDirectory, loaded: Loaded) -> tuple[Prepared, Saved]:
     """Read the data and the newest checkpoint that is whole, and see that they belong together. Writes nothing."""
+    check_files(loaded.experiment.data)
     saved = _newest(run, _record(run))
     facts, notes = saved.facts, saved.notes
     prepared = prepare_training(loaded)

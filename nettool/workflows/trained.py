@@ -13,6 +13,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 from torch import Tensor
 
+from nettool.config.data import DataSpec
 from nettool.config.experiment import Experiment
 from nettool.config.load import PATH_KEYS, load_mapping
 from nettool.config.losses import BinaryCrossEntropy, CrossEntropy
@@ -23,7 +24,7 @@ from nettool.data.dataset import Dataset, Stretches, to_tensor
 from nettool.data.examples import Split
 from nettool.data.stored import first_mistake
 from nettool.data.targets import NumberEncoder
-from nettool.errors import ConfigError, DamagedError, RunError, UsageError
+from nettool.errors import ConfigError, DamagedError, DataError, RunError, UsageError
 from nettool.limits import MAX_THREADS
 from nettool.model.class_weights import class_weights_from
 from nettool.model.compile import Network, compile_network
@@ -141,6 +142,13 @@ def facts_of(
         "device": str(device),
         "fingerprint": fingerprint,
     }
+
+
+def check_files(spec: DataSpec) -> None:
+    """Raise DataError, with the cure, for data of a run that are no longer where they were."""
+    for role, path in spec.files.items():
+        if not path.exists():
+            raise DataError(f"{path}: there is no such file or folder any more. Was it moved? Then add data.{role}=...")
 
 
 def load_trained(argument: Path | None, overrides: Sequence[str] = ()) -> Trained:

@@ -22,7 +22,7 @@ from nettool.training.history import EpochResult, History
 from nettool.workflows import machine
 from nettool.workflows.evaluate import evaluate
 from nettool.workflows.findings import Finding
-from nettool.workflows.replay import stop_before_the_last, took_other_rates
+from nettool.workflows.replay import first_stop, took_other_rates
 from nettool.workflows.resume import COMPLETE, StateFacts
 from nettool.workflows.rows import columns, epoch_result, journal_row
 from nettool.workflows.runs import current_record
@@ -64,10 +64,14 @@ def verify(argument: Path | None, overrides: Sequence[str] = ()) -> Iterator[Fin
     try:
         trained = load_trained(run.path, overrides)
         yield _config(run, trained)
+    except NettoolError as error:
+        yield Finding("network", str(error), fine=False)
+        return
+    try:
         kept.rows = _rows(run, trained)
         yield _journal(trained, ended, kept)
     except NettoolError as error:
-        yield Finding("network", str(error), fine=False)
+        yield Finding("metrics.csv", str(error), fine=False)
         return
     data = _data(trained)
     yield data
@@ -213,7 +217,7 @@ def _numbers(trained: Trained, kept: _Kept) -> Iterator[Finding]:
             yield Finding("metrics", f"{'; '.join(differing)}{why}", fine=bool(elsewhere))
         else:
             yield Finding("metrics", f"measured again, {', '.join(recorded)}: the same to the bit")
-    else:
+    elif trained.epoch in [row["epoch"] for row in kept.rows]:
         yield Finding("metrics", "there is no validation split to measure again")
     yield _training_again(trained, kept)
 
@@ -232,7 +236,7 @@ def _training_again(trained: Trained, kept: _Kept) -> Finding:
     elif departure := _departure(trained.experiment, kept.rows):
         text = f"gives other numbers if it trains the run again: {departure}"
     else:
-        text = "has its versions, processor, device and threads: trained again, the same bits"
+        text = "has its versions, processor, device and threads: to train again would give the same bits"
     return Finding("this machine", text)
 
 
@@ -241,8 +245,8 @@ def _departure(experiment: Experiment, rows: Sequence[Mapping[str, float | None]
     results: list[EpochResult] = [epoch_result(row, experiment.metric_names) for row in rows]
     if took_other_rates(experiment, results):
         return "the run went on to other epochs than it began with, and its schedule spans them all"
-    stop = stop_before_the_last(experiment, results)
-    if stop is not None:
+    stop = first_stop(experiment, results)
+    if stop is not None and stop != results[-1].epoch:
         return f"early_stopping was changed on the way: as it is now, it ends the run with epoch {stop:,}"
     return ""
 

@@ -187,8 +187,8 @@ def test_a_schedule_over_all_epochs_says_that_it_changes(nettool: Nettool, confi
     nettool("train", config, "--quiet", "epochs=6", "schedule=cosine")
     result = nettool("train", "--resume", "last", "epochs=9")
     assert (
-        "note: the schedule cosine spans all epochs: up to here it was that of 6, from here on it is that of 9."
-        in result.err
+        "note: the schedule cosine spans all epochs: so far it was that of 6, from here on it is that of 9. So the "
+        "learning rate jumps here" in result.err
     )
     result = nettool("train", "--resume", "last", "early_stopping=100", "epochs=9")
     assert "the schedule" not in result.err

@@ -16,7 +16,7 @@ from tests.cli.conftest import Nettool
 from tests.same_run import assert_same_run
 
 RUN = "runs/students-0001"
-SAME = "trained again, the same bits"
+SAME = "to train again would give the same bits"
 
 
 @pytest.fixture
@@ -75,6 +75,70 @@ def test_a_checkpoint_that_cannot_be_read_now_keeps_its_place(
     )
     assert {path.name: path.read_bytes() for path in run.glob("*.safetensors")} == before
     monkeypatch.undo()
+
+
+def test_a_run_that_goes_on_no_longer_says_how_it_ended_before(nettool: Nettool, run: Path) -> None:
+    """Killed after it was gone on with, it has neither the numbers nor the reason of its first end."""
+    watched: list[dict[str, Any]] = []
+    write = durable.write_file
+
+    def look(path: Path, *arguments: Any) -> None:
+        write(path, *arguments)
+        if path.name == "last.safetensors":
+            watched.append(json.loads((run / "run.json").read_text()))
+
+    durable.write_file = look
+    try:
+        assert nettool("train", "--resume", RUN, "epochs=20", "--quiet").code == 0
+    finally:
+        durable.write_file = write
+    assert watched[0]["status"] == "running"
+    assert not watched[0].keys() & {"why", "finished", "seconds", "epochs", "best_epoch", "metrics", "baseline"}
+    (run / "run.json").write_text(json.dumps(watched[0]))
+    assert nettool("verify", RUN).code == 0
+
+
+@pytest.mark.parametrize("left", [None, "epoch,step\n1,", "half"])
+def test_a_journal_that_is_lost_is_written_again(nettool: Nettool, run: Path, left: str | None) -> None:
+    journal = run / "metrics.csv"
+    before = journal.read_text()
+    if left is None:
+        journal.unlink()
+    else:
+        journal.write_text("".join(before.splitlines(keepends=True)[:4]) if left == "half" else left)
+    found = nettool("verify", RUN)
+    assert found.code == 2
+    assert "no validation split" not in found.out
+    assert nettool("train", "--resume", RUN, "--quiet").code == 0
+    assert journal.read_text() == before
+    assert nettool("verify", RUN).code == 0
+
+
+def test_a_damaged_journal_says_how_it_comes_back(nettool: Nettool, run: Path) -> None:
+    (run / "metrics.csv").write_text("epoch,step\n1,")
+    for command in ("verify", "runs show"):
+        result = nettool(*command.split(), RUN)
+        said = " ".join((result.out + result.err).split())
+        assert f"Write it again from the last checkpoint: nettool train --resume {RUN}" in said
+
+
+def test_more_epochs_for_a_run_that_is_out_of_patience_say_so(nettool: Nettool, config: Path) -> None:
+    stopped = ("early_stopping={patience: 2, min_delta: 5}", "epochs=20")
+    assert nettool("train", config, "--quiet", *stopped).code == 0
+    assert "used up" not in nettool("train", "--resume", RUN).err
+    result = nettool("train", "--resume", RUN, "epochs=30")
+    assert result.code == 0
+    assert "note: its patience of 2 epochs is used up, so that no epoch is added. Give it more, with" in result.err
+    result = nettool("train", "--resume", RUN, "early_stopping.patience=4")
+    assert "used up" not in result.err
+
+
+@pytest.mark.parametrize("command", ["eval", "train --resume"])
+def test_data_that_was_moved_can_be_named(nettool: Nettool, run: Path, command: str) -> None:
+    Path("students.csv").rename("moved.csv")
+    result = nettool(*command.split(), RUN, *(["epochs=8"] if "train" in command else []))
+    assert result.code == 2
+    assert "students.csv: there is no such file or folder any more. Was it moved? Then add data.path=..." in result.err
 
 
 def test_a_refused_resumption_moves_no_checkpoint(nettool: Nettool, run: Path) -> None:
