@@ -128,8 +128,10 @@ def _run() -> int:
 
 def _foreseen(error: Exception) -> NettoolError | None:
     """What may happen in any command: memory that runs out, an operation that torch has no fitting kernel for."""
-    from nettool.workflows.exhaustion import out_of_memory
-
+    try:
+        from nettool.workflows.exhaustion import out_of_memory
+    except (MemoryError, ImportError, SystemError):  # for what explains it there is none either
+        return ResourceError("out of memory. Close what else takes memory, or ask for less data.")
     explained: NettoolError | None = out_of_memory(error)
     if explained is None and "torch" in sys.modules:
         from nettool.workflows.machine import no_deterministic_kernel

@@ -58,8 +58,8 @@ def predict(
         takes = ", ".join(workflow.feature_names(trained))
         raise UsageError(f"nothing to predict from: name a table, or the values of one example. It takes {takes}.")
     if table_path is not None:
-        table = workflow.predict(trained, table_path)
-        _print_notes(workflow.notes(trained, table))
+        table, notes = workflow.predict(trained, table_path)
+        _print_notes(notes)
         _write(table, output, as_json)
         return
     table = workflow.table_of_values(values)

@@ -249,5 +249,7 @@ def check_weights(weights: NDArray[np.float64], name: str, source: str) -> None:
                 f"{source}: the weight {show(name)} {what} in {int(bad.sum()):,} of {len(weights):,} rows, first "
                 f"in row {row + 1:,}. Cure: a number of 0 or more in every row."
             )
-    if len(weights) and not weights.any():
-        raise DataError(f"{source}: every weight {show(name)} is 0, so no example counts. Cure: some above 0.")
+    if len(weights) and not weights.astype(np.float32).any():  # as which they are used
+        raise DataError(
+            f"{source}: every weight {show(name)} is 0, or next to it, so no example counts. Cure: some above 0."
+        )

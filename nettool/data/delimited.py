@@ -10,6 +10,7 @@ from typing import IO, Any
 
 import pyarrow as pa
 
+from nettool.data.arrow import is_exhaustion
 from nettool.data.streams import open_stream
 from nettool.data.values import MISSING, show
 from nettool.errors import DataError
@@ -34,6 +35,8 @@ def read_delimited(path: Path, delimiter: str | None, limit: int | None) -> pa.T
         if table is None:
             table = _read_whole(path, delimiter)
     except pa.ArrowException as error:
+        if is_exhaustion(error):
+            raise
         raise DataError(f"{path}: {_explain(path, delimiter) or show(error, 200)}") from error
     pa.default_memory_pool().release_unused()  # the text that was parsed, about as much as the file
     for name, column in zip(table.column_names, table.columns, strict=True):

@@ -13,8 +13,9 @@ from typing import Any
 import pyarrow as pa
 
 from nettool.config.data import COMPRESSIONS
+from nettool.data.arrow import is_exhaustion
 from nettool.data.idx import is_idx
-from nettool.data.streams import check_expansion
+from nettool.data.streams import check_expansion, check_regular
 from nettool.data.values import show
 from nettool.errors import DataError
 
@@ -84,6 +85,7 @@ def check_file(path: Path) -> str:
         raise DataError(f"{path} is a folder. A table is one file: {READ}.")
     if not path.exists():
         raise no_such_file(path)
+    check_regular(path)
     suffixes = [suffix.lower() for suffix in path.suffixes]
     suffix = suffixes[-1] if suffixes else ""
     inner = suffixes[-2] if len(suffixes) > 1 and suffix in COMPRESSIONS else ""
@@ -135,6 +137,8 @@ def _read_parquet(path: Path, limit: int | None) -> pa.Table:
         table.validate(full=True)  # finds text that is no UTF-8
         return table
     except (pa.ArrowException, OSError) as error:
+        if is_exhaustion(error):
+            raise
         cause = show(str(error).splitlines()[0].rstrip("."), 200)
         raise DataError(
             f"{path}: not a parquet file, or a damaged one ({cause}). Cure: write it again, or copy it again."

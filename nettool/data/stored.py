@@ -14,7 +14,7 @@ Length = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 def from_stored(kind: type[Stored], data: Any) -> Stored:
-    """The dataclass that `asdict` wrote: every field there, and of its type. Raises ValueError with a mistake."""
+    """The dataclass that `asdict` wrote, each field read as its type. Raises ValueError with one that cannot be."""
     try:
         stored: Stored = _adapter(kind).validate_python(data)
         return stored

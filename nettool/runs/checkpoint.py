@@ -70,7 +70,7 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Raises RunError where there is no such file, it cannot be read, or a newer nettool wrote it; ResourceError where it
     is larger than the memory; DamagedError for anything else.
     """
-    header, content = _read(path)
+    header, content = _read(path, copies=2)
     facts = _verified_facts(header, content, path)
     try:
         return safetensors.torch.load(content), facts
@@ -80,13 +80,13 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 def read_facts(path: Path) -> dict[str, Any]:
     """The facts of a file whose checksum is that of its bytes, without its tensors. Raises as `load` does."""
-    return _verified_facts(*_read(path), path)
+    return _verified_facts(*_read(path, copies=1), path)
 
 
-def _read(path: Path) -> tuple[bytes, bytes]:
+def _read(path: Path, copies: int) -> tuple[bytes, bytes]:
     """Header and whole content, of one file that is held open: another may take its place meanwhile.
 
-    No more is read than the header speaks of.
+    No more is read than the header speaks of, and nothing where memory has no room for so many copies of it.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe is not waited for
@@ -100,9 +100,9 @@ def _read(path: Path) -> tuple[bytes, bytes]:
                 raise DamagedError(
                     f"{path} is damaged: it has {status.st_size:,} bytes, not the {size:,} that its header speaks of."
                 )
-            if 2 * size > free_bytes():  # its bytes, and its tensors
+            if copies * size > free_bytes():
                 raise ResourceError(
-                    f"{path} cannot be read: it takes {gigabytes(2 * size)} of memory, which are not free."
+                    f"{path} cannot be read: it takes {gigabytes(copies * size)} of memory, which are not free."
                 )
             file.seek(0)
             return header, file.read(size)

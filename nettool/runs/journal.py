@@ -74,14 +74,17 @@ def read_metrics(run: RunDirectory) -> list[dict[str, float | None]]:
 def _check_row(row: Mapping[str, float | None]) -> None:
     """Raise ValueError or KeyError for what no epoch looks like."""
     places, measured = (row["epoch"], row["step"]), (row["train_loss"], row["lr"])
-    if None in measured or not all(place is not None and place.is_integer() for place in places):
+    if None in measured or not all(place is not None and place.is_integer() and 0 <= place < 2**53 for place in places):
         raise ValueError("no epoch")
 
 
 def write_record(run: RunDirectory, record: Mapping[str, Any]) -> None:
     """Replace run.json."""
-    text = json.dumps({"format_version": FORMAT_VERSION, **record}, indent=2, ensure_ascii=False, allow_nan=False)
-    durable.write_file(run.record, (text + "\n").encode())
+    durable.write_file(run.record, _to_bytes({"format_version": FORMAT_VERSION, **record}))
+
+
+def _to_bytes(record: Mapping[str, Any]) -> bytes:
+    return (json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
 def read_record(run: RunDirectory) -> dict[str, Any]:
@@ -92,7 +95,7 @@ def read_record(run: RunDirectory) -> dict[str, Any]:
         if not run.record.is_file() or run.record.stat().st_size > MAX_RECORD_BYTES:
             raise DamagedError(f"{run.record} is damaged: it is too large, or no file.")
         record = read_mapping(run.record.read_bytes())
-        json.dumps(record, allow_nan=False)  # NaN is read, and cannot be written again
+        _to_bytes(record)  # NaN and half a character are read, and cannot be written again
         _Record.model_validate(record)
     except ValidationError as error:
         name = ".".join(map(str, error.errors()[0]["loc"])) or "it"

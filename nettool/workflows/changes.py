@@ -69,9 +69,14 @@ def _monitor(experiment: Experiment) -> str:
     return "validation_loss" if monitor == "train_loss" else monitor
 
 
+def spans_epochs(experiment: Experiment) -> bool:
+    """Whether the learning rate at a step depends on how many epochs there are in all."""
+    return isinstance(experiment.schedule, Cosine | OneCycle)
+
+
 def schedule_note(experiment: Experiment, before: Experiment) -> tuple[str, ...]:
     """Where more epochs change the learning rates of those that are done."""
-    if before.epochs == experiment.epochs or not isinstance(experiment.schedule, Cosine | OneCycle):
+    if before.epochs == experiment.epochs or not spans_epochs(experiment):
         return ()
     return (
         f"the schedule {experiment.schedule.name} spans all epochs: so far it was that of {before.epochs:,}, from here "

@@ -21,6 +21,8 @@ _UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 _ASKED = re.compile(r"(?:tried|unable) to allocate ([\d.]+) (bytes|[KMGT]iB)", re.IGNORECASE)
 _TEXTS = (
     "can't allocate memory",  # torch on the cpu has no class of its own for it
+    "failed to map segment",  # a library that is loaded when it is needed
+    "Failed to launch worker thread",  # Arrow's, whose stack found no room
     "CUDA error: out of memory",
     "CUBLAS_STATUS_ALLOC_FAILED",
     "CUDNN_STATUS_ALLOC_FAILED",

@@ -37,19 +37,20 @@ FORMATS = (".csv", ".tsv", ".parquet", ".jsonl")
 """What predictions can be written as."""
 
 
-def predict(trained: Trained, path: Path) -> pa.Table:
-    """A file's table with columns appended: the prediction of each target, and for classes the probability of each.
+def predict(trained: Trained, path: Path) -> tuple[pa.Table, tuple[str, ...]]:
+    """A file's table with columns appended: the prediction of each target, and for classes the probability of each; and
+    sentences on what was predicted on thin ice.
 
     The file's own columns stay as they are written there. Of images without a table the first column is the path of
     each, or its number. Raises DataError where a feature is missing or a value does not read as what training saw.
     """
     check_predicts(trained)
-    table, encoded = _read(trained, path)
+    table, written, encoded = _read(trained, path)
     added = _columns(trained, encoded, table.num_rows)
     check_names(added, table.column_names, str(path))
     for name, column in added.items():
-        table = table.append_column(name, column)
-    return table
+        written = written.append_column(name, column)
+    return written, notes(trained, table)
 
 
 def check_predicts(trained: Trained) -> None:
@@ -58,18 +59,20 @@ def check_predicts(trained: Trained) -> None:
         raise UsageError(f"{trained.source} predicts the next token of a text: nettool generate --prompt ...")
 
 
-def _read(trained: Trained, path: Path) -> tuple[pa.Table, Split]:
-    """The table to append to, and its rows encoded."""
+def _read(trained: Trained, path: Path) -> tuple[pa.Table, pa.Table, Split]:
+    """The table as it is understood, as it is written, which is appended to, and its rows encoded."""
     encoders = trained.encoders
     if isinstance(encoders.features, ImageEncoder) and _holds_images(path):
         examples = read_other(path, encoders, labels=False)
         encoded = encode_all(examples, encoders, needs_target=False, source=str(path))
         if examples.paths is None:
-            return pa.table({"number": np.arange(1, len(encoded) + 1)}), encoded
-        return pa.table({IMAGE: [os.fsencode(each).decode(errors="replace") for each in examples.paths]}), encoded
+            table = pa.table({"number": np.arange(1, len(encoded) + 1)})
+        else:
+            table = pa.table({IMAGE: [os.fsencode(each).decode(errors="replace") for each in examples.paths]})
+        return table, table, encoded
     table = read_table(path)
     encoded = encode_table(table, encoders, needs_target=False, source=str(path), folder=path.parent)
-    return as_written(path, table), encoded
+    return table, as_written(path, table), encoded
 
 
 def _holds_images(path: Path) -> bool:

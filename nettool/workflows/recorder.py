@@ -23,6 +23,7 @@ from nettool.training.history import EpochResult
 from nettool.training.loop import Progress
 from nettool.training.state import Best, TrainingState
 from nettool.workflows import machine
+from nettool.workflows.changes import spans_epochs
 from nettool.workflows.rows import columns, journal_row
 from nettool.workflows.trained import BestFacts, check_facts, facts_of
 from nettool.workflows.watch import describe_epoch, finite
@@ -53,8 +54,12 @@ class Recorder:
         self._best_epoch = -1  # of the weights on disk,
         self._best_has_config = True  # which stand beside this very config there
         here = machine.describe(self.experiment.runtime, prepared.device, prepared.threads)
-        before = [one.described() for one in saved.facts.machines] if saved and saved.facts else []
+        facts = saved.facts if saved else None
+        facts = facts if facts and facts.state.position.step else None  # else nothing was learned that they speak of
+        before = [one.described() for one in facts.machines] if facts else []
         self._machines = before if here in before else [*before, here]
+        spans = [self.experiment.epochs] if spans_epochs(self.experiment) else []
+        self._spans = list(dict.fromkeys([*(facts.spans if facts else ()), *spans]))
         if saved:
             self._clean_up()
         self._record = self._first_record(saved, here)
@@ -86,7 +91,7 @@ class Recorder:
             self._best_has_config = facts.config == self._facts["config"]
 
     def _write_config(self) -> None:
-        header = f"# nettool {self._record['versions']['nettool']}, format_version {FORMAT_VERSION}\n"
+        header = f"# nettool {machine.versions()['nettool']}, format_version {FORMAT_VERSION}\n"
         content = (header + to_yaml(self.experiment)).encode()
         if not self.run.config.exists() or self.run.config.read_bytes() != content:
             durable.write_file(self.run.config, content)
@@ -204,6 +209,7 @@ class Recorder:
             "nettool": machine.versions()["nettool"],
             "machines": self._machines,
             "batch_size": prepared.batch_size,
+            "spans": self._spans,
             **facts,
         }
 

@@ -22,7 +22,7 @@ from nettool.training.state import TrainingState
 from nettool.workflows import machine
 from nettool.workflows.changes import check_changes, schedule_note
 from nettool.workflows.prepare import Prepared, prepare_training
-from nettool.workflows.trained import Facts, check_facts, check_files, stays_of
+from nettool.workflows.trained import Facts, check_facts, check_files, in_short, stays_of
 
 COMPLETE = ("finished", "stopped early")
 
@@ -127,9 +127,11 @@ def prepare_resumption(run: RunDirectory, loaded: Loaded) -> tuple[Prepared, Sav
 
 
 def _record(run: RunDirectory) -> dict[str, Any]:
+    if not run.record.exists():  # killed before it was written
+        return {}
     try:
         return read_record(run)
-    except RunError:  # killed before it was written; nothing that is needed stands in it alone
+    except DamagedError:  # nothing that is needed stands in it alone
         return {}
 
 
@@ -219,12 +221,12 @@ def _machine_notes(saved: Saved, prepared: Prepared) -> tuple[str, ...]:
     return (f"the run was made with {made} so far: the last digits may differ from those of an uncut run.",)
 
 
-def restore(state: TrainingState, saved: Saved) -> None:
-    """Take up the saved state. Raises DamagedError where it is not that of this network."""
+def restore(state: TrainingState, saved: Saved, source: Path) -> None:
+    """Take up the saved state. source: the file that it is from. Raises DamagedError where it is of another network."""
     if saved.facts is None or saved.facts.state.position.step == 0:  # nothing was learned: begin at the beginning
         return
     try:
         state.restore(saved.tensors, saved.facts.state.model_dump())
     except (KeyError, TypeError, ValueError, RuntimeError, OverflowError) as error:
-        raise DamagedError(f"the checkpoint does not fit the run's config: {error}") from None
+        raise DamagedError(f"{source} does not fit the run's config: {in_short(error)}.") from None
     saved.tensors.clear()  # they take as much memory as the network and what its optimizer keeps

@@ -119,7 +119,7 @@ def _run(
         with _random_numbers(prepared.loaded.experiment.seed, prepared.device):
             job, state = build_job(prepared)
             if saved is not None:
-                restore(state, saved)
+                restore(state, saved, recorder.run.last)
                 watcher.resumed(state.history)
                 _tell(stop_note(prepared.loaded.experiment, state.history), recorder, watcher)
             recorder.begin(state)

@@ -88,6 +88,7 @@ class Facts(BaseModel):
     """What is read of the facts beside weights: a stranger may have written them.
 
     machines: all that the run has been on so far, each once. batch_size: as it was, also where the config says "full".
+    spans: what `epochs` was while a schedule that spans all of them set the rates, each once.
     """
 
     model_config = ConfigDict(strict=True)
@@ -100,6 +101,7 @@ class Facts(BaseModel):
     fingerprint: dict[str, FileFacts]
     machines: list[machine.Machine] = []
     batch_size: Annotated[int, Field(ge=1)] | None = None
+    spans: list[int] = []
 
 
 def stays_of(record: dict[str, Any], *checkpoints: Facts | None) -> list[dict[str, Any]]:
@@ -144,6 +146,11 @@ def facts_of(
     }
 
 
+def in_short(error: Exception) -> str:
+    """What a library says, in a line: torch lists every tensor."""
+    return textwrap.shorten(str(error), 200, placeholder=" ...").rstrip(".")
+
+
 def check_files(spec: DataSpec) -> None:
     """Raise DataError, with the cure, for data of a run that are no longer where they were."""
     for role, path in spec.files.items():
@@ -181,8 +188,7 @@ def load_trained(argument: Path | None, overrides: Sequence[str] = ()) -> Traine
         hint = " A layer added from Python must be registered before its run is loaded, which only Python can do."
         raise RunError(f"{source}: {error}{hint if 'no layer' in str(error) else ''}") from None
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        why = textwrap.shorten(str(error), 200, placeholder=" ...").rstrip(".")  # torch lists every tensor
-        raise RunError(f"{source} does not fit together: {why}.") from None
+        raise RunError(f"{source} does not fit together: {in_short(error)}.") from None
 
 
 def _put_together(source: Path, tensors: dict[str, Tensor], facts: BestFacts, experiment: Experiment) -> Trained:

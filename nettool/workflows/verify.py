@@ -22,7 +22,7 @@ from nettool.training.history import EpochResult, History
 from nettool.workflows import machine
 from nettool.workflows.evaluate import evaluate
 from nettool.workflows.findings import Finding
-from nettool.workflows.replay import first_stop, took_other_rates
+from nettool.workflows.replay import first_stop
 from nettool.workflows.resume import COMPLETE, StateFacts
 from nettool.workflows.rows import columns, epoch_result, journal_row
 from nettool.workflows.runs import current_record
@@ -63,16 +63,14 @@ def verify(argument: Path | None, overrides: Sequence[str] = ()) -> Iterator[Fin
         return
     try:
         trained = load_trained(run.path, overrides)
-        yield _config(run, trained)
+        yield _config(run, trained, kept)
     except NettoolError as error:
         yield Finding("network", str(error), fine=False)
         return
-    try:
-        kept.rows = _rows(run, trained)
-        yield _journal(trained, ended, kept)
-    except NettoolError as error:
-        yield Finding("metrics.csv", str(error), fine=False)
-        return
+    journal = _journal(run, trained, ended, kept)
+    yield journal
+    if trained.epoch not in [row["epoch"] for row in kept.rows]:
+        kept.rows = _remembered(trained, kept)
     data = _data(trained)
     yield data
     if data.fine:
@@ -126,13 +124,14 @@ def _differing(written: dict[str, Any], config: dict[str, Any]) -> list[str]:
     return sorted(key for key in written | config if written.get(key) != config.get(key))
 
 
-def _config(run: RunDirectory, trained: Trained) -> Finding:
+def _config(run: RunDirectory, trained: Trained, kept: _Kept) -> Finding:
     """Whether the config beside the weights says what the weights say."""
     try:
         written = to_plain(load(run.config).experiment)
     except ConfigError as error:
         return Finding("config.yaml", " ".join(str(error).split()), fine=False)
-    changed = _differing(written, checkpoint.read_facts(trained.source)["config"])
+    facts = kept.facts.get(trained.source.name)  # not there, and said so, where they are of another run
+    changed = _differing(written, facts.config if facts else checkpoint.read_facts(trained.source)["config"])
     if changed:
         return Finding("config.yaml", f"another than the weights were trained with: {', '.join(changed)}", fine=False)
     return Finding("config.yaml", "the one that the weights were trained with")
@@ -154,10 +153,13 @@ def _gaps(row: Mapping[str, float | None]) -> list[str]:
     return [name for name, value in row.items() if value is None]
 
 
-def _journal(trained: Trained, ended: bool, kept: _Kept) -> Finding:
-    """Whether the journal holds every epoch once, with the numbers that the checkpoint remembers."""
-    rows = kept.rows
-    epochs = [int(row.get("epoch") or 0) for row in rows]
+def _journal(run: RunDirectory, trained: Trained, ended: bool, kept: _Kept) -> Finding:
+    """Whether the journal holds every epoch once, with the numbers that the checkpoint remembers. Keeps its rows."""
+    try:
+        rows = kept.rows = _rows(run, trained)
+    except NettoolError as error:
+        return Finding("metrics.csv", str(error), fine=False)
+    epochs = [int(row["epoch"] or 0) for row in rows]
     first = 0 if trained.epoch == 0 else 1
     if epochs != list(range(first, first + len(epochs))) or trained.epoch not in epochs:
         return Finding("metrics.csv", f"epochs are missing or stand there twice ({len(epochs):,} rows)", fine=False)
@@ -233,17 +235,20 @@ def _training_again(trained: Trained, kept: _Kept) -> Finding:
     elif elsewhere:
         made = f"the run was made with {', '.join(elsewhere)}"
         text = f"may differ in the last digits if it trains the run again: {made}"
-    elif departure := _departure(trained.experiment, kept.rows):
+    elif not kept.rows:
+        text = "may give other numbers if it trains the run again: nothing says any more which epochs there were"
+    elif departure := _departure(trained.experiment, kept):
         text = f"gives other numbers if it trains the run again: {departure}"
     else:
         text = "has its versions, processor, device and threads: to train again would give the same bits"
     return Finding("this machine", text)
 
 
-def _departure(experiment: Experiment, rows: Sequence[Mapping[str, float | None]]) -> str:
+def _departure(experiment: Experiment, kept: _Kept) -> str:
     """What was changed while the run went on, so that its config does not give it from the beginning."""
-    results: list[EpochResult] = [epoch_result(row, experiment.metric_names) for row in rows]
-    if took_other_rates(experiment, results):
+    results: list[EpochResult] = [epoch_result(row, experiment.metric_names) for row in kept.rows]
+    spans = {epochs for facts in kept.facts.values() for epochs in facts.spans}
+    if spans - {experiment.epochs}:
         return "the run went on to other epochs than it began with, and its schedule spans them all"
     stop = first_stop(experiment, results)
     if stop is not None and stop != results[-1].epoch:

@@ -1,6 +1,8 @@
 import csv
 import io
 import json
+import os
+import random
 from pathlib import Path
 
 import numpy as np
@@ -248,3 +250,26 @@ def test_what_is_swapped_or_forgotten_is_told(nettool: Nettool, run: str) -> Non
 def test_log_loss_is_the_loss_where_nothing_is_weighted_or_smoothed(nettool: Nettool, run: str) -> None:
     answer = json.loads(nettool("eval", run, "--json").out)
     assert answer["metrics"]["log_loss"] == pytest.approx(answer["loss"], rel=1e-5)
+
+
+def test_the_training_table_itself_is_read_as_in_training(nettool: Nettool, folder: Path) -> None:
+    """Truths that are written 0.0 and 1.0, categories that are True and False: no note, and no refusal."""
+    chance = random.Random(1)
+    rows = [(chance.choice(["0.0", "1.0"]), chance.choice(["True", "False"]), chance.random()) for _ in range(80)]
+    lines = [f"{a},{b},{c:.3f},{'yes' if c > 0.5 else 'no'}" for a, b, c in rows]
+    Path("t.csv").write_text("a,b,c,y\n" + "\n".join(lines) + "\n")
+    Path("t.yaml").write_text(
+        "data: {path: t.csv, target: y, columns: {a: boolean, b: category}}\n"
+        "layers: [output]\nloss: binary_cross_entropy\nepochs: 1\n"
+    )
+    assert nettool("train", "t.yaml", "--quiet").code == 0
+    result = nettool("predict", "t-0001", "t.csv", "--output", "p.csv")
+    assert (result.code, result.err) == (0, "")
+
+
+def test_a_pipe_is_called_a_pipe(nettool: Nettool, run: str) -> None:
+    os.mkfifo("pipe.csv")
+    for command in (("eval", run, "--data", "pipe.csv"), ("predict", run, "pipe.csv")):
+        result = nettool(*command)
+        assert (result.code, result.out) == (2, "")
+        assert "pipe.csv is a pipe or a device" in result.err

@@ -29,7 +29,7 @@ def test_a_text_that_is_gone_or_a_folder_is_named(nettool: Nettool) -> None:
     text.rename("moved.txt")
     Path("folder").mkdir()
     for override, words in (
-        ((), f"{text}: there is no such file."),
+        ((), f"{text}: there is no such file or folder any more. Was it moved? Then add data.path=..."),
         (("data.path=folder",), "folder is a folder. A text is one file."),
     ):
         result = nettool("eval", run, *override)

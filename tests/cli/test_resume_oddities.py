@@ -294,3 +294,82 @@ def test_a_run_that_ends_while_one_looks_is_not_called_killed(
 
     monkeypatch.setattr(runs, "is_busy", is_busy)
     assert "killed" not in nettool("runs", "show").out
+
+
+def test_a_schedule_that_was_stretched_within_its_first_epoch_is_remembered(
+    nettool: Nettool, config: Path, folder: Path
+) -> None:
+    """The journal cannot tell: it has the rate at the end of each epoch, and that is of the new schedule everywhere."""
+    setting = ("schedule=cosine", "epochs=30", "checkpoint.every=2 steps", "batch_size=8")
+    write, saves = durable.write_file, []
+
+    def stop(path: Path, *arguments: Any) -> None:
+        write(path, *arguments)
+        saves.append(path.name)
+        if saves.count("last.safetensors") == 2:
+            raise KeyboardInterrupt
+
+    durable.write_file = stop
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            nettool("train", config, "--quiet", *setting)
+    finally:
+        durable.write_file = write
+    assert facts_of(folder / RUN / "last.safetensors")["state"]["position"]["epoch"] == 0
+    assert nettool("train", "--resume", RUN, "epochs=2", "--quiet").code == 0
+    out = nettool("verify", RUN).out
+    assert SAME not in out
+    assert "gives other numbers if it trains the run again: the run went on to other epochs than it began with" in out
+    (folder / RUN / "metrics.csv").unlink()
+    assert SAME not in nettool("verify", RUN).out
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"versions": {}}, {"versions": {"torch": "x"}}, {"name": "\ud800"}, {"cpu": "\ud800"}, {"threads": 1e400}],
+)
+def test_a_record_of_strange_values_is_no_bug(nettool: Nettool, run: Path, change: dict[str, Any]) -> None:
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**record, **change}))
+    result = nettool("train", "--resume", RUN, "epochs=8")
+    assert result.code == 0, result.err
+    assert json.loads((run / "run.json").read_text())["epochs"] == 8
+
+
+def test_a_record_that_cannot_be_read_now_is_not_written_over(
+    nettool: Nettool, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = (run / "run.json").read_text()
+    read = Path.read_bytes
+
+    def fail(path: Path) -> bytes:
+        if path.name == "run.json":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", fail)
+    result = nettool("train", "--resume", RUN, "epochs=8")
+    assert (result.code, result.err) == (2, f"nettool: {RUN}/run.json cannot be read: Input/output error.\n")
+    monkeypatch.undo()
+    assert (run / "run.json").read_text() == before
+
+
+def test_the_tensors_of_another_network_are_refused_in_a_line(nettool: Nettool, config: Path, run: Path) -> None:
+    assert nettool("train", config, "--quiet", "epochs=6", "layers=[{dense: 4}, output]").code == 0
+    tensors, _ = checkpoint.load(run.parent / "students-0002/last.safetensors")
+    checkpoint.save(run / "last.safetensors", tensors, facts_of(run / "last.safetensors"))
+    result = nettool("train", "--resume", RUN, "epochs=8")
+    assert result.code == 2
+    assert f"{RUN}/last.safetensors does not fit the run's config: Error(s) in loading state_dict" in result.err
+    assert len(result.err.splitlines()[-1]) < 400
+
+
+def test_a_step_beyond_all_counting_is_damage(nettool: Nettool, run: Path) -> None:
+    lines = (run / "metrics.csv").read_text().splitlines()
+    cells = lines[1].split(",")
+    (run / "metrics.csv").write_text(
+        "\n".join([lines[0], ",".join([cells[0], "1e308", *cells[2:]]), *lines[2:]]) + "\n"
+    )
+    result = nettool("verify", RUN)
+    assert result.code == 2
+    assert "metrics.csv is damaged" in " ".join(result.out.split())

@@ -289,7 +289,8 @@ def test_a_table_without_a_feature_left_says_why_and_how_to_keep_one() -> None:
         ([1.0, np.nan, np.nan], 'the weight "w" is missing in 2 of 3 rows, first in row 2.'),
         ([1.0, 0.0, -1.0], 'the weight "w" is negative in 1 of 3 rows, first in row 3.'),
         ([1.0, 1e300, 1.0], 'the weight "w" is above 1e30 in 1 of 3 rows, first in row 2.'),
-        ([0.0, 0.0, 0.0], 'every weight "w" is 0, so no example counts.'),
+        ([0.0, 0.0, 0.0], 'every weight "w" is 0, or next to it, so no example counts.'),
+        ([0.0, 1e-320, 2e-320], 'every weight "w" is 0, or next to it, so no example counts.'),
     ],
 )
 def test_weights_that_cannot_weigh_are_refused(weights: list[float], text: str) -> None:

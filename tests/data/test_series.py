@@ -288,7 +288,7 @@ def test_the_errors_of_each_step_ahead_are_those_of_scikit_learn(tmp_path: Path)
 
 def test_a_forecast_stands_at_each_row_that_enough_others_come_before(tmp_path: Path) -> None:
     trained = trained_on(tmp_path, 2)
-    table = predict(trained, tmp_path / "t.csv")
+    table, _ = predict(trained, tmp_path / "t.csv")
     assert table.num_rows == ROWS
     assert table.column_names[-2:] == ["predicted_heat+1", "predicted_heat+2"]
     first = table.column("predicted_heat+1").to_pylist()

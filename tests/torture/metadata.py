@@ -180,7 +180,7 @@ def _evaluate(path: Path) -> None:
 
 def _predict(path: Path) -> None:
     from nettool.workflows.generate import generate
-    from nettool.workflows.predict import notes, predict, table_bytes
+    from nettool.workflows.predict import predict, table_bytes
     from nettool.workflows.trained import load_trained
 
     trained = load_trained(path)
@@ -188,6 +188,5 @@ def _predict(path: Path) -> None:
         list(generate(trained, "a", 3, 1.0, 0))
         return
     source = Path(trained.experiment.data.path or "")
-    table = predict(trained, source)
+    table, _ = predict(trained, source)
     table_bytes(table, ".csv")
-    notes(trained, table)
