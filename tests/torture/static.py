@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,15 +13,38 @@ from tests.torture.lab import Lab
 from tests.torture.zygote import ROOT
 
 SOURCES = ("nettool", "cli/nettool_cli")
-FORBIDDEN_MODULES = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "ctypes", "runpy", "code", "pdb"}
+FORBIDDEN_MODULES = {
+    "pickle",
+    "_pickle",
+    "marshal",
+    "shelve",
+    "dill",
+    "cloudpickle",
+    "joblib",
+    "ctypes",
+    "runpy",
+    "code",
+    "pdb",
+}
 FORBIDDEN_CALLS = {
-    "eval", "exec", "compile", "__import__", "builtins.eval", "builtins.exec", "torch.load", "torch.jit.load",
+    "eval", "exec", "compile", "__import__", "builtins.eval", "builtins.exec", "torch.load", "torch.serialization.load", "torch.jit.load",
     "torch.hub.load", "yaml.load", "yaml.load_all", "yaml.unsafe_load", "yaml.unsafe_load_all", "yaml.full_load",
     "yaml.full_load_all", "os.system", "os.popen", "pandas.read_pickle", "importlib.util.spec_from_file_location",
 }  # fmt: skip
+MAY_USE = {
+    "os": {
+        "O_CLOEXEC", "O_CREAT", "O_NOFOLLOW", "O_NONBLOCK", "O_RDONLY", "O_RDWR", "O_TRUNC", "O_WRONLY", "O_APPEND",
+        "close", "cpu_count", "devnull", "dup2", "environ", "fdopen", "fsdecode", "fsencode", "walk",
+        "fstat", "getpid", "open", "path", "sched_getaffinity",
+        "strerror", "sysconf", "uname", "_exit",
+    },
+    "subprocess": {"run", "TimeoutExpired"},
+    "importlib": {"import_module", "metadata", "util"},
+}  # fmt: skip
+"""Of these modules, beside what writes: all else of them starts a program, loads one, or has no business here."""
 FORBIDDEN_CLASSES = {"UnsafeLoader", "FullLoader", "Loader", "CLoader"}
 WRITES = {
-    "os.write", "os.pwrite", "os.writev", "os.replace", "os.rename", "os.renames", "os.remove", "os.unlink", "os.mkdir",
+    "os.fsync", "os.write", "os.pwrite", "os.writev", "os.replace", "os.rename", "os.renames", "os.remove", "os.unlink", "os.mkdir",
     "os.makedirs", "os.rmdir", "os.removedirs", "os.link", "os.symlink", "os.truncate", "os.ftruncate", "os.sendfile",
     "os.copy_file_range", "os.mkfifo", "os.mknod", "shutil.copy", "shutil.copy2", "shutil.copyfile",
     "shutil.copyfileobj", "shutil.copytree", "shutil.move", "shutil.rmtree", "shutil.unpack_archive",
@@ -28,7 +52,7 @@ WRITES = {
     "numpy.lib.format.open_memmap", "safetensors.torch.save_file", "safetensors.numpy.save_file",
     "safetensors.torch.save_model", "torch.save", "torch.jit.save", "mmap.mmap", "tempfile.NamedTemporaryFile",
     "tempfile.TemporaryDirectory", "tempfile.TemporaryFile", "tempfile.mkstemp", "tempfile.mkdtemp",
-    "pyarrow.csv.write_csv", "pyarrow.parquet.write_table", "pyarrow.feather.write_feather", "logging.FileHandler",
+    "pyarrow.OSFile", "pyarrow.output_stream", "pyarrow.csv.write_csv", "pyarrow.parquet.write_table", "pyarrow.feather.write_feather", "logging.FileHandler",
 }  # fmt: skip
 WRITING_METHODS = {
     "write_text", "write_bytes", "unlink", "mkdir", "rmdir", "touch", "symlink_to", "hardlink_to", "truncate", "tofile",
@@ -91,7 +115,10 @@ def _executes(node: ast.AST, origins: Mapping[str, str]) -> Iterator[str]:
     yield from (module for module in modules if module.split(".")[0] in FORBIDDEN_MODULES)
     if isinstance(node, ast.Name | ast.Attribute):  # a call, or handed on to be called
         name = _full_name(node, origins)
-        if name in FORBIDDEN_CALLS or (name.startswith("yaml.") and name[5:] in FORBIDDEN_CLASSES):
+        module, _, rest = name.partition(".")
+        part = re.split(r"\W", rest)[0]
+        is_beyond = module in MAY_USE and part and part not in MAY_USE[module] and name not in WRITES
+        if name in FORBIDDEN_CALLS or is_beyond or (module == "yaml" and rest in FORBIDDEN_CLASSES):
             yield name
     if not isinstance(node, ast.Call):
         return
@@ -100,10 +127,8 @@ def _executes(node: ast.AST, origins: Mapping[str, str]) -> Iterator[str]:
         yield f"{name} with a shell"
     if name == "numpy.load" and keywords.get("allow_pickle") != "False":
         yield "numpy.load without allow_pickle=False"
-    if name in ("importlib.import_module", "importlib.__import__"):
-        module = node.args[0] if node.args else None
-        if isinstance(module, ast.Constant) and str(module.value).split(".")[0] in FORBIDDEN_MODULES:
-            yield f"{name}({module.value})"
+    if name == "importlib.import_module" and ast.unparse(node) != "import_module(_HOMES[name])":
+        yield ast.unparse(node)
 
 
 def _writes(node: ast.AST, origins: Mapping[str, str]) -> Iterator[str]:
@@ -116,10 +141,12 @@ def _writes(node: ast.AST, origins: Mapping[str, str]) -> Iterator[str]:
     method = name.rpartition(".")[2] if is_method else ""
     if method in WRITING_METHODS:
         yield method
-    if method in ("rename", "replace") and len(node.args) == 1 and not keywords and not name.startswith("nettool."):
+    is_one = (len(node.args), set(keywords)) in ((1, set()), (0, {"target"}))
+    if method in ("rename", "replace") and is_one and not name.startswith("nettool."):
         yield f"{method} of a path"  # that of a text takes two
     if name == "os.open":
-        flags = {part.attr for part in ast.walk(node.args[1]) if isinstance(part, ast.Attribute)}
+        given = [*node.args[1:2], *(keyword.value for keyword in node.keywords if keyword.arg == "flags")]
+        flags = {part.attr for each in given for part in ast.walk(each) if isinstance(part, ast.Attribute)}
         if not flags or flags - READING_FLAGS:
             yield "os.open to write"
     elif name in OPENERS or method == "open":
@@ -134,7 +161,7 @@ def _writing_mode(name: str, node: ast.Call, place: int) -> Iterator[str]:
     is_text = isinstance(mode, ast.Constant) and isinstance(mode.value, str)
     if isinstance(mode, ast.Constant) and is_text and not set(str(mode.value)) & set("wax+"):
         return
-    if mode is None or (place == 0 and not is_text):  # Image.open(file): what opens by a mode is given one
+    if mode is None or name in ("PIL.Image.open", "archive.open", "gzip.open", "bz2.open", "lzma.open"):
         return
     yield f"{name} to write"
 
