@@ -65,6 +65,20 @@ def printable(text: str, keep: str = "") -> str:
     return "".join(c if c.isprintable() or c in keep else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
+def finding(what: str, value: str, *, fine: bool, width: int) -> None:
+    """What was looked at, and how it is: a line on standard output; on a terminal none of its words is broken.
+
+    width: columns of what comes first.
+    """
+    text = printable(value if fine else f"{value}   <- not as it should be")
+    lines = [text]
+    if sys.stdout.isatty():
+        columns = max(shutil.get_terminal_size().columns - width - 1, 20)
+        lines = textwrap.wrap(text, columns, break_long_words=False, break_on_hyphens=False, replace_whitespace=False)
+    sys.stdout.write(f"{printable(what):<{width}} " + ("\n" + " " * (width + 1)).join(lines) + "\n")
+    sys.stdout.flush()  # the next may take a while
+
+
 def answer(text: str) -> None:
     """Write what was asked for to standard output: as it is to a pipe, without control characters to a terminal."""
     sys.stdout.write(printable(text, keep="\n\t") if sys.stdout.isatty() else text)

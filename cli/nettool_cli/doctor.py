@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from nettool.errors import NettoolError
+from nettool_cli import console
 
 
 def doctor() -> None:
@@ -13,7 +14,7 @@ def doctor() -> None:
 
     broken = []
     for finding in examine():
-        typer.echo(f"{finding.what:<10} {finding.value}{'' if finding.fine else '   <- not as it should be'}")
+        console.finding(finding.what, finding.value, fine=finding.fine, width=10)
         if not finding.fine:
             broken.append(finding.what)
     if broken:

@@ -30,8 +30,7 @@ def verify(
     for finding in workflow.verify(*split_run(run, overrides)):
         findings.append(finding)
         if not as_json:
-            mark = "" if finding.fine else "   <- not as it should be"
-            typer.echo(console.printable(f"{finding.what:<20} {finding.value}{mark}"))
+            console.finding(finding.what, finding.value, fine=finding.fine, width=20)
     if as_json:
         console.print_json([asdict(finding) for finding in findings])
     wrong = [finding.what for finding in findings if not finding.fine]

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from nettool_cli import console
 
 from nettool.runs.directory import RunDirectory, locked
 from tests.cli.conftest import Nettool
@@ -191,3 +192,14 @@ def test_a_schedule_that_spans_all_epochs_is_not_said_to_give_the_same_bits_once
     assert ("to train again would give the same bits" in out) == same
     words = "gives other numbers if it trains the run again: the run went on to other epochs than it began with"
     assert (words in out) != same
+
+
+def test_no_word_is_broken_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "60")
+    console.finding("metrics", "measured again, " + "validation_loss, " * 6 + "the same", fine=False, width=20)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) > 2
+    assert all(len(line) <= 60 for line in lines)
+    assert all(line.startswith(" " * 21) for line in lines[1:])
+    assert " ".join(" ".join(lines).split()).count("validation_loss,") == 6
