@@ -25,7 +25,7 @@ def checksum_believed() -> None:
 def previous_unused() -> None:
     from nettool.workflows import resume
 
-    resume._newest = lambda run, record: (*resume._load(run.last), ())
+    resume._newest = lambda run, record: resume.Saved(*resume._load(run.last), record)
 
 
 # --- rows 3 and 6: strangers ------------------------------------------------------------------------------
