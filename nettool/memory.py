@@ -75,3 +75,19 @@ def _lines(path: Path) -> list[str]:
         return path.read_text().splitlines()
     except OSError:
         return []
+
+
+def is_out_of_memory(failure: Exception) -> bool:
+    """Whether memory ran out, in whatever class and words a library has for it. A thread takes some, too."""
+    is_of_torch = type(failure).__name__ == "OutOfMemoryError"
+    return isinstance(failure, MemoryError) or is_of_torch or any(text in str(failure) for text in _TEXTS)
+
+
+_TEXTS = (
+    "can't allocate memory",  # torch on the cpu has no class of its own for it
+    "failed to map segment",  # a library that is loaded when it is needed
+    "Failed to launch worker thread",  # Arrow's, whose stack found no room
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+)

@@ -75,8 +75,3 @@ def _bits(buffer: pa.Buffer, offset: int, count: int) -> NDArray[np.bool_]:
     packed = np.frombuffer(buffer, np.uint8, (offset % 8 + count + 7) // 8, first)
     bits = np.unpackbits(packed, bitorder="little")[offset % 8 : offset % 8 + count]
     return bits.view(np.bool_)
-
-
-def is_exhaustion(error: Exception) -> bool:
-    """Whether Arrow failed for want of memory, of which a thread takes some too, and not over what it read."""
-    return isinstance(error, MemoryError) or "launch worker thread" in str(error)

@@ -10,11 +10,11 @@ from typing import IO, Any
 
 import pyarrow as pa
 
-from nettool.data.arrow import is_exhaustion
 from nettool.data.streams import open_stream
 from nettool.data.values import MISSING, show
 from nettool.errors import DataError
 from nettool.limits import MAX_TABLE_HEADER_BYTES
+from nettool.memory import is_out_of_memory
 
 BOM = b"\xef\xbb\xbf"
 NOT_TEXT = {
@@ -35,7 +35,7 @@ def read_delimited(path: Path, delimiter: str | None, limit: int | None) -> pa.T
         if table is None:
             table = _read_whole(path, delimiter)
     except pa.ArrowException as error:
-        if is_exhaustion(error):
+        if not isinstance(error, pa.ArrowInvalid) and is_out_of_memory(error):  # that may quote a row
             raise
         raise DataError(f"{path}: {_explain(path, delimiter) or show(error, 200)}") from error
     pa.default_memory_pool().release_unused()  # the text that was parsed, about as much as the file

@@ -13,11 +13,11 @@ from typing import Any
 import pyarrow as pa
 
 from nettool.config.data import COMPRESSIONS
-from nettool.data.arrow import is_exhaustion
 from nettool.data.idx import is_idx
 from nettool.data.streams import check_expansion, check_regular
 from nettool.data.values import show
 from nettool.errors import DataError
+from nettool.memory import is_out_of_memory
 
 READ = ".csv, .tsv, .jsonl, .ndjson (each also .gz, .bz2, .xz or .zst), .parquet, .pq and .npz"
 
@@ -137,7 +137,7 @@ def _read_parquet(path: Path, limit: int | None) -> pa.Table:
         table.validate(full=True)  # finds text that is no UTF-8
         return table
     except (pa.ArrowException, OSError) as error:
-        if is_exhaustion(error):
+        if not isinstance(error, pa.ArrowInvalid) and is_out_of_memory(error):  # that may quote a row
             raise
         cause = show(str(error).splitlines()[0].rstrip("."), 200)
         raise DataError(

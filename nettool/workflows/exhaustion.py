@@ -11,7 +11,7 @@ import traceback
 from typing import TYPE_CHECKING
 
 from nettool.errors import ResourceError
-from nettool.memory import free_bytes, gigabytes
+from nettool.memory import free_bytes, gigabytes, is_out_of_memory
 from nettool.workflows.room import fitting_batch
 
 if TYPE_CHECKING:
@@ -19,19 +19,11 @@ if TYPE_CHECKING:
 
 _UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 _ASKED = re.compile(r"(?:tried|unable) to allocate ([\d.]+) (bytes|[KMGT]iB)", re.IGNORECASE)
-_TEXTS = (
-    "can't allocate memory",  # torch on the cpu has no class of its own for it
-    "failed to map segment",  # a library that is loaded when it is needed
-    "Failed to launch worker thread",  # Arrow's, whose stack found no room
-    "CUDA error: out of memory",
-    "CUBLAS_STATUS_ALLOC_FAILED",
-    "CUDNN_STATUS_ALLOC_FAILED",
-)
 
 
 def out_of_memory(failure: Exception) -> ResourceError | None:
     """The error for the user if memory ran out in whatever command."""
-    if not _is_out_of_memory(failure):
+    if not is_out_of_memory(failure):
         return None
     layer = _layer_at_work(failure)
     where = f" in {layer}" if layer else ""
@@ -40,7 +32,7 @@ def out_of_memory(failure: Exception) -> ResourceError | None:
 
 def out_of_memory_in_training(failure: Exception, prepared: Prepared, has_begun: bool) -> ResourceError | None:
     """The same where a network was trained, or built for it and has not begun."""
-    if not _is_out_of_memory(failure):
+    if not is_out_of_memory(failure):
         return None
     if has_begun:
         where = f"in {_layer_at_work(failure) or 'a backward pass or an update'}"
@@ -51,11 +43,6 @@ def out_of_memory_in_training(failure: Exception, prepared: Prepared, has_begun:
     _let_go(failure)
     cure = _cure(prepared) if has_begun else "Try fewer units, or less data at once (data.limit)."
     return ResourceError(f"out of memory {where}{asked}: {size}. {cure}")
-
-
-def _is_out_of_memory(failure: Exception) -> bool:
-    is_of_torch = type(failure).__name__ == "OutOfMemoryError"
-    return isinstance(failure, MemoryError) or is_of_torch or any(text in str(failure) for text in _TEXTS)
 
 
 def _amount(failure: Exception) -> str:

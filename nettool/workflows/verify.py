@@ -46,6 +46,10 @@ class _Kept:
         """All machines that are known of."""
         return stays_of(self.record, *self.facts.values())
 
+    def has(self, epoch: int) -> bool:
+        """Whether a row of the journal is this epoch's."""
+        return any(row["epoch"] == epoch for row in self.rows)
+
 
 def verify(argument: Path | None, overrides: Sequence[str] = ()) -> Iterator[Finding]:
     """Look at the files, the data and the numbers of a run, in this order; one finding for each.
@@ -67,9 +71,8 @@ def verify(argument: Path | None, overrides: Sequence[str] = ()) -> Iterator[Fin
     except NettoolError as error:
         yield Finding("network", str(error), fine=False)
         return
-    journal = _journal(run, trained, ended, kept)
-    yield journal
-    if trained.epoch not in [row["epoch"] for row in kept.rows]:
+    yield _journal(run, trained, ended, kept)
+    if not kept.has(trained.epoch):
         kept.rows = _remembered(trained, kept)
     data = _data(trained)
     yield data
@@ -219,7 +222,7 @@ def _numbers(trained: Trained, kept: _Kept) -> Iterator[Finding]:
             yield Finding("metrics", f"{'; '.join(differing)}{why}", fine=bool(elsewhere))
         else:
             yield Finding("metrics", f"measured again, {', '.join(recorded)}: the same to the bit")
-    elif trained.epoch in [row["epoch"] for row in kept.rows]:
+    elif kept.has(trained.epoch):
         yield Finding("metrics", "there is no validation split to measure again")
     yield _training_again(trained, kept)
 

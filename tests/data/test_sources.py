@@ -297,3 +297,10 @@ print([name for name in ("torch", "pandas", "matplotlib") if name in sys.modules
     root = Path(__file__).parents[2]
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
     assert shown.stdout == "[]\n"
+
+
+def test_a_row_that_speaks_of_memory_is_a_mistake_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("time,what\n1,fine\n2,CUDA error: out of memory,3\n")
+    with pytest.raises(DataError, match=r"log\.csv: "):
+        read_table(path)
