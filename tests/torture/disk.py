@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 from tests.same_run import assert_same_run
-from tests.torture.kills import assert_whole, go_on
+from tests.torture.kills import assert_whole, go_on, train_half
 from tests.torture.lab import Lab
 from tests.torture.zygote import Result
 
@@ -35,17 +35,11 @@ def refuse_everywhere(lab: Lab, case: str) -> None:
 def refuse_resumption(lab: Lab, case: str) -> None:
     """The same of a run that goes on, its newest checkpoint damaged or not."""
     folder = lab.case(case)
-    half = len((folder / "log").read_text().splitlines()) // 2
     ways = itertools.cycle(itertools.product(ERRORS, (False, True), (False, True)))
     for number in range(1, 60, 12 if lab.sample else 1):
         code, for_good, is_damaged = next(ways)
         run = lab.new_run(folder)
-        lab.train(folder, run, kill_at=half)
-        if is_damaged:
-            if not (run / "previous.safetensors").exists():
-                lab.resume(run, kill_at=half // 2)
-            with (run / "last.safetensors").open("r+b") as file:
-                file.truncate(1000)
+        train_half(lab, folder, run, damaged=is_damaged)
         with lab.point(f"{case}, {errno.errorcode[code]} {'from' if for_good else 'at'} operation {number}, resumed"):
             _assert_told(lab.resume(run, fail_at=number, errno=code, for_good=for_good), code)
             go_on(lab, run)

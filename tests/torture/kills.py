@@ -151,18 +151,25 @@ def _has_rows(run: Path) -> bool:
     return metrics.exists() and len(metrics.read_text().splitlines()) > 1
 
 
+def train_half(lab: Lab, folder: Path, run: Path, *, damaged: bool = False) -> None:
+    """Killed halfway; with a newest checkpoint that is damaged and one before it, if so wanted."""
+    num_operations = len((folder / "log").read_text().splitlines())
+    lab.train(folder, run, kill_at=num_operations // 2)
+    if not damaged:
+        return
+    if not (run / "previous.safetensors").exists():
+        lab.resume(run, kill_at=num_operations // 4)
+    content = bytearray((run / "last.safetensors").read_bytes())
+    content[-1] ^= 1
+    (run / "last.safetensors").write_bytes(content)
+
+
 def kill_after_damage(lab: Lab, case: str) -> None:
     """The newest checkpoint was damaged; killed anywhere while the one before it takes over, a whole one is there."""
     folder = lab.case(case)
-    num_operations = len((folder / "log").read_text().splitlines())
     for number in range(1, 60, 12 if lab.sample else 1):
         run = lab.new_run(folder)
-        lab.train(folder, run, kill_at=num_operations // 2)
-        if not (run / "previous.safetensors").exists():
-            lab.resume(run, kill_at=num_operations // 4)
-        content = bytearray((run / "last.safetensors").read_bytes())
-        content[-1] ^= 1
-        (run / "last.safetensors").write_bytes(content)
+        train_half(lab, folder, run, damaged=True)
         with lab.point(f"{case}, damaged, then killed before operation {number}"):
             lab.resume(run, kill_at=number)
             go_on(lab, run)

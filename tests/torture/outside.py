@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.same_run import assert_same_run
-from tests.torture.kills import assert_whole
+from tests.torture.kills import assert_whole, train_half
 from tests.torture.lab import Lab
 from tests.torture.zygote import ROOT
 
@@ -58,17 +58,12 @@ main()
 def watch_from_outside(lab: Lab) -> None:
     """Every system call that changes the run directory is an operation of durable.py, and the other way round."""
     folder = lab.case("table")
-    half = len((folder / "log").read_text().splitlines()) // 2
     for what in ("a new run",) if lab.sample and not lab.bug else WATCHED:
         run = lab.new_run(folder)
         arguments, code = ["train", "table.yaml", "--run-dir", run.name, "--quiet"], 0
         if what.startswith("resumed"):
-            lab.train(folder, run, kill_at=half)
+            train_half(lab, folder, run, damaged=what == "resumed after damage")
             arguments = ["train", "--resume", run.name, "--quiet"]
-        if what == "resumed after damage":
-            lab.resume(run, kill_at=half // 2)
-            with (run / "last.safetensors").open("r+b") as file:
-                file.truncate(1000)
         if what == "a run that diverges":
             arguments, code = [*arguments, "optimizer={name: sgd, lr: 1e30}"], 3
         if what == "looked at":

@@ -215,7 +215,7 @@ def mistakes_unlimited() -> None:
 def encoders_believed() -> None:
     from dataclasses import fields
 
-    from nettool.data import encoders, features, image_encoder, series, targets, text_encoder, vocabulary
+    from nettool.data import features, image_encoder, series, targets, text_encoder, vocabulary
 
     checked = features.from_stored
 
@@ -225,9 +225,8 @@ def encoders_believed() -> None:
         except ValueError:
             return kind(**{field.name: data[field.name] for field in fields(kind)})
 
-    for module in (encoders, features, image_encoder, series, targets, text_encoder, vocabulary):
-        if hasattr(module, "from_stored"):
-            module.from_stored = believe
+    for module in (features, image_encoder, series, targets, text_encoder, vocabulary):
+        module.from_stored = believe  # type: ignore[attr-defined]
 
 
 @bug("fitted encoders need not agree with each other", "change_metadata")
