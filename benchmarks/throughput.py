@@ -40,7 +40,7 @@ def nettool_steps(config: str, *overrides: str) -> tuple[Steps, Any]:
         num_examples = 0
         for _ in range(count):
             batch = next(batches)
-            job.step([batch], state.schedule.rate(0))
+            job.step(iter([batch]), 1, state.schedule.rate(0))
             num_examples += len(batch.features)
         return num_examples
 

@@ -105,14 +105,15 @@ def fit(job: Job, state: TrainingState) -> Iterator[Progress | EpochResult]:
 def _train(job: Job, state: TrainingState, clock: _Clock) -> Iterator[Progress]:
     """The steps of one epoch, from where the state stands."""
     job.step.network.train()
-    batches = job.batching.batches(job.train, state.epoch, first=state.update * job.accumulate)
-    while group := _take(batches, job.accumulate):
+    batches = _batches(job, state)
+    while state.update < job.steps_per_epoch:
+        count = min(job.accumulate, job.batching.num_batches - state.update * job.accumulate)
         try:
-            mean, weight = job.step(group, state.schedule.rate(state.step))
+            mean, weight = job.step(batches, count, state.schedule.rate(state.step))
         except NonFiniteLoss as failure:
+            group = list(itertools.islice(_batches(job, state), count))
             raise diverged_step(state, group, failure.value) from None
-        state.loss_sum += mean.to(state.loss_sum.dtype) * weight
-        state.weight_sum += weight
+        state.add_loss(mean, weight)
         state.step += 1
         state.update += 1
         if clock.is_due() or (job.yield_every and state.step % job.yield_every == 0):
@@ -120,8 +121,9 @@ def _train(job: Job, state: TrainingState, clock: _Clock) -> Iterator[Progress]:
             yield _progress(job, state)
 
 
-def _take(batches: Iterator[Batch], count: int) -> list[Batch]:
-    return list(itertools.islice(batches, count))
+def _batches(job: Job, state: TrainingState) -> Iterator[Batch]:
+    """What is left of the epoch."""
+    return job.batching.batches(job.train, state.epoch, first=state.update * job.accumulate)
 
 
 def _progress(job: Job, state: TrainingState) -> Progress:
@@ -160,8 +162,7 @@ def _end_epoch(
     seconds = state.epoch_seconds
     state.epoch += 1
     state.update, state.epoch_seconds = 0, 0.0
-    state.loss_sum.zero_()
-    state.weight_sum.zero_()
+    state.forget_losses()
     loss, metrics = (None, {}) if measured is None else (measured.loss, measured.metrics)
     is_best = _keep_best(job, state, loss, metrics)
     lr = state.schedule.rate(max(state.step - 1, 0))

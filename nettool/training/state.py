@@ -16,6 +16,7 @@ from nettool.model.compile import Network
 from nettool.training.history import EpochResult, History
 from nettool.training.optimizers import Optimizer
 from nettool.training.schedules import Schedule
+from nettool.training.step import Number
 from nettool.training.stopping import EarlyStopper
 
 
@@ -49,15 +50,31 @@ class TrainingState:
     epoch_seconds: float = 0.0
     best: Best | None = None
     stopped: str = ""
-    loss_sum: Tensor = field(init=False)
-    weight_sum: Tensor = field(init=False)
+    loss_sum: Number = field(init=False)
+    weight_sum: Number = field(init=False)
 
     def __post_init__(self) -> None:
         """The epoch's sums live beside the weights, so that adding to them waits for nothing."""
-        device = next(self.network.parameters()).device
-        dtype = torch.float32 if device.type == "mps" else torch.float64  # mps has no float64
-        self.loss_sum = torch.zeros((), dtype=dtype, device=device)
-        self.weight_sum = torch.zeros((), dtype=dtype, device=device)
+        self.device = next(self.network.parameters()).device
+        self._sum_dtype = torch.float32 if self.device.type == "mps" else torch.float64  # mps has no float64
+        self.forget_losses()
+
+    def forget_losses(self) -> None:
+        """Begin the epoch's sums anew."""
+        self.loss_sum = self.weight_sum = 0.0
+        if self.device.type != "cpu":
+            zeros = torch.zeros(2, dtype=self._sum_dtype, device=self.device)
+            self.loss_sum, self.weight_sum = zeros.unbind()
+
+    def add_loss(self, mean: Number, weight: Number) -> None:
+        """Count in the mean loss of a step's examples. In float64 where the device has it."""
+        if isinstance(self.loss_sum, Tensor) and isinstance(mean, Tensor):
+            mean = mean.to(self.loss_sum.dtype)
+        self.loss_sum += mean * weight
+        self.weight_sum += weight
+
+    def _sum(self, saved: Tensor) -> Number:
+        return saved.item() if self.device.type == "cpu" else saved.to(self.device, self._sum_dtype)
 
     def weights(self) -> dict[str, Tensor]:
         """A copy of the network's parameters and buffers."""
@@ -71,16 +88,16 @@ class TrainingState:
         """Everything as named tensors and JSON values: copies on the cpu, which training does not change any more."""
         tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
         tensors |= {f"optimizer.{name}": tensor for name, tensor in self.optimizer.state().items()}
-        tensors |= {"loss_sum": self.loss_sum, "weight_sum": self.weight_sum}
+        sums = {"loss_sum": self.loss_sum, "weight_sum": self.weight_sum}
+        tensors |= {name: torch.as_tensor(number, dtype=self._sum_dtype) for name, number in sums.items()}
         copies = {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}
         copies |= {
             "history": self.history.to_tensor(),
             "dropout_generator": self.network.dropout_generator.get_state(),
             "global_generator": torch.get_rng_state(),  # layers added from Python may draw from it
         }
-        device = self.loss_sum.device
-        if device.type != "cpu":
-            copies["device_generator"] = torch.get_device_module(device).get_rng_state()
+        if self.device.type != "cpu":
+            copies["device_generator"] = torch.get_device_module(self.device).get_rng_state()
         position = {"epoch": self.epoch, "step": self.step, "update": self.update, "epoch_seconds": self.epoch_seconds}
         facts: dict[str, Any] = {"position": position, "best": None}
         if self.best is not None:
@@ -105,8 +122,7 @@ class TrainingState:
         self.network.load_state_dict(part("network."))
         self.optimizer.load_state(part("optimizer."))
         self._restore_generators(tensors, int(facts["position"]["step"]))
-        self.loss_sum.copy_(tensors["loss_sum"])
-        self.weight_sum.copy_(tensors["weight_sum"])
+        self.loss_sum, self.weight_sum = (self._sum(tensors[name]) for name in ("loss_sum", "weight_sum"))
         self.history.load_tensor(tensors["history"])
         position = facts["position"]
         self.epoch, self.step, self.update = (int(position[name]) for name in ("epoch", "step", "update"))
@@ -115,7 +131,7 @@ class TrainingState:
         if len(self.history) != self.epoch or self.step != steps_before + self.update:
             raise ValueError(f"the saved position, {position}, is not where the saved history ends")
         if facts["best"] is not None:
-            weights = {name: tensor.to(self.loss_sum.device) for name, tensor in part("best.").items()}
+            weights = {name: tensor.to(self.device) for name, tensor in part("best.").items()}
             self.best = Best(weights=weights, **facts["best"])
         for result in self.history:
             self.stopped = self.judge(result)
@@ -123,13 +139,12 @@ class TrainingState:
     def _restore_generators(self, tensors: dict[str, Tensor], step: int) -> None:
         """Those of another kind of device cannot be taken over: they begin anew, other for each step."""
         torch.set_rng_state(tensors["global_generator"])
-        device = self.loss_sum.device
-        if ("device_generator" in tensors) != (device.type != "cpu"):
+        if ("device_generator" in tensors) != (self.device.type != "cpu"):
             self.network.dropout_generator.manual_seed(step)
             return
         self.network.dropout_generator.set_state(tensors["dropout_generator"])
-        if device.type != "cpu":
-            torch.get_device_module(device).set_rng_state(tensors["device_generator"])
+        if self.device.type != "cpu":
+            torch.get_device_module(self.device).set_rng_state(tensors["device_generator"])
 
     def judge(self, result: EpochResult) -> str:
         """Show an epoch to schedule and early stopping. Returns why training is to stop, or nothing."""

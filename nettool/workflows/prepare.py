@@ -20,7 +20,7 @@ from nettool.training.metrics import baseline_predictions
 from nettool.training.optimizers import build_optimizer
 from nettool.training.schedules import build_schedule
 from nettool.training.state import TrainingState
-from nettool.training.step import Step
+from nettool.training.step import AutogradStep
 from nettool.training.stopping import build_stopper
 from nettool.training.token_metrics import token_shares
 from nettool.workflows import machine
@@ -105,7 +105,7 @@ def build_job(prepared: Prepared) -> tuple[Job, TrainingState]:
         accumulate=experiment.accumulate,
         epochs=experiment.epochs,
         early_stopping=experiment.early_stopping,
-        step=Step(network, prepared.loss, optimizer),
+        step=AutogradStep(network, prepared.loss, optimizer),
         evaluate=make_evaluator(prepared.loss, prepared.data.encoders, experiment.metric_names, prepared.plan),
         yield_every=int(interval) if unit == "steps" else 0,
     )

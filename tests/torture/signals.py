@@ -115,13 +115,13 @@ def run_slowly(*arguments: str) -> int:
 
     step, count = Step.__call__, itertools.count(1)
 
-    def slow(self: Step, batches: Any, lr: float) -> Any:
+    def slow(self: Step, *arguments: Any) -> Any:
         if next(count) == 5:
             Path(arguments[arguments.index("--run-dir") + 1], SLOW).touch()
             end = time.monotonic() + 60
             while time.monotonic() < end:
                 time.sleep(0.01)
-        return step(self, batches, lr)
+        return step(self, *arguments)
 
     Step.__call__ = slow  # type: ignore[method-assign]
     sys.argv = ["nettool", *arguments]

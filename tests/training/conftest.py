@@ -19,7 +19,7 @@ from nettool.training.loop import Job
 from nettool.training.optimizers import build_optimizer
 from nettool.training.schedules import build_schedule
 from nettool.training.state import TrainingState
-from nettool.training.step import Step
+from nettool.training.step import AutogradStep
 from nettool.training.stopping import EarlyStopper
 
 SIGNATURE = Signature(TableExample(4), ClassTarget(("a", "b", "c"), binary=False))
@@ -65,7 +65,7 @@ def build() -> Build:
             accumulate=experiment.accumulate,
             epochs=experiment.epochs,
             early_stopping=experiment.early_stopping,
-            step=Step(network, loss, optimizer),
+            step=AutogradStep(network, loss, optimizer),
             evaluate=Evaluator(loss, SIGNATURE.target, experiment.metric_names, lambda values: values, chunk=4096),
         )
         schedule = build_schedule(experiment.schedule, experiment.optimizer.lr, job.steps_per_epoch, experiment.epochs)

@@ -219,7 +219,7 @@ def test_a_state_of_another_device_is_taken_up_with_new_masks(build: Build) -> N
 def test_the_generators_of_a_device_are_brought_back(build: Build) -> None:
     _, state = build()
     state.network.dropout_generator = torch.Generator("cuda").manual_seed(3)
-    state.loss_sum = state.loss_sum.cuda()
+    state.device = torch.device("cuda")
     tensors, facts = state.to_tensors()
     expected = torch.rand(4, device="cuda"), torch.rand(4, device="cuda", generator=state.network.dropout_generator)
     state.restore(tensors, facts)
