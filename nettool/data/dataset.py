@@ -25,6 +25,14 @@ class Batch(NamedTuple):
     weights: Tensor | None
 
 
+class Room(NamedTuple):
+    """Memory that one batch after another is gathered into: finding new memory for each would take longer."""
+
+    features: Tensor | None
+    target: Tensor | None
+    weights: Tensor | None
+
+
 @dataclass(frozen=True)
 class Stretches:
     """Examples that are stretches of one tensor. source: [rows, ...]. starts: int64 [n]. See `Windows`."""
@@ -83,10 +91,15 @@ class Dataset:
         """Where the tensors are."""
         return self.features.device
 
-    def gather(self, indices: Tensor) -> Batch:
-        """The examples at these positions, in this order."""
-        weights = None if self.weights is None else self.weights.index_select(0, indices)
-        return Batch(self.features.index_select(0, indices), _target(self.target.index_select(0, indices)), weights)
+    def gather(self, indices: Tensor, room: Room) -> Batch:
+        """The examples at these positions, in this order. Those that were in the room before are overwritten."""
+        weights = None if self.weights is None else _gathered(self.weights, indices, room.weights)
+        target = _target(_gathered(self.target, indices, room.target))
+        return Batch(_gathered(self.features, indices, room.features), target, weights)
+
+    def room(self, size: int) -> Room:
+        """Memory for batches of up to so many examples; stretches find their own."""
+        return Room(*(_room(part, size) for part in (self.features, self.target, self.weights)))
 
     def chunks(self, size: int) -> Iterator[Batch]:
         """All examples in order; those of tensors without copying them."""
@@ -114,6 +127,16 @@ def to_tensor(array: NDArray[Any] | Windows, device: torch.device) -> Tensor | S
         source, starts = torch.from_numpy(array.source).to(device), torch.from_numpy(array.starts).to(device)
         return Stretches(source, starts, array.length, array.slack)
     return torch.from_numpy(array).to(device)
+
+
+def _room(part: Tensor | Stretches | None, size: int) -> Tensor | None:
+    return part.new_empty(size, *part.shape[1:]) if isinstance(part, Tensor) else None
+
+
+def _gathered(part: Tensor | Stretches, indices: Tensor, room: Tensor | None) -> Tensor:
+    if room is None or isinstance(part, Stretches):
+        return part.index_select(0, indices)
+    return torch.index_select(part, 0, indices, out=room[: len(indices)])
 
 
 def _target(target: Tensor) -> Tensor:
@@ -147,16 +170,19 @@ class Batching:
         return torch.randperm(self.num_examples, generator=_generator(self.seed, epoch)).to(device)
 
     def batches(self, dataset: Dataset, epoch: int, first: int = 0) -> Iterator[Batch]:
-        """The epoch's batches from number `first` on. A batch of everything keeps the order of the data."""
+        """The epoch's batches from number `first` on, each good until the next is taken.
+
+        A batch of everything keeps the order of the data.
+        """
         dataset = dataset.shifted(self.seed, epoch)
         if self.batch_size >= self.num_examples:
             if first == 0:
                 (batch,) = dataset.chunks(self.num_examples)
                 yield self._changed(batch, epoch, 0)
             return
-        order = self.order(epoch, dataset.device)
+        order, room = self.order(epoch, dataset.device), dataset.room(self.batch_size)
         for number in range(first, self.num_batches):
-            batch = dataset.gather(order[number * self.batch_size : (number + 1) * self.batch_size])
+            batch = dataset.gather(order[number * self.batch_size : (number + 1) * self.batch_size], room)
             yield self._changed(batch, epoch, number)
 
     def _changed(self, batch: Batch, epoch: int, number: int) -> Batch:

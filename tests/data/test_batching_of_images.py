@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from batches import copies
 from torch import Tensor
 
 from nettool.config.data import DataSpec
@@ -53,7 +54,7 @@ def batching(spec: AugmentSpec | None = EVERYTHING, seed: int = 0, batch_size: i
 
 
 def pixels_of(dataset: Dataset, *arguments: int, **settings: Any) -> list[Tensor]:
-    return [batch.features for batch in batching(**settings).batches(dataset, *arguments)]
+    return [batch.features for batch in copies(batching(**settings).batches(dataset, *arguments))]
 
 
 def same(first: list[Tensor], second: list[Tensor]) -> bool:
@@ -94,7 +95,7 @@ def test_every_batch_of_an_epoch_is_changed_in_another_way() -> None:
 
 def test_augmentation_leaves_order_targets_and_weights_as_they_are(dataset: Dataset) -> None:
     weighted = Dataset(dataset.features, dataset.target, torch.rand(42))
-    plain, changed = (list(batching(spec).batches(weighted, 2)) for spec in (None, AugmentSpec(flip="horizontal")))
+    plain, changed = (copies(batching(spec).batches(weighted, 2)) for spec in (None, AugmentSpec(flip="horizontal")))
     for one, other in zip(plain, changed, strict=True):
         assert torch.equal(one.target, other.target)
         assert torch.equal(one.weights, other.weights)  # type: ignore[arg-type]

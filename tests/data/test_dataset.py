@@ -1,5 +1,6 @@
 import pytest
 import torch
+from batches import copies
 
 from nettool.data.dataset import Batching, Dataset
 
@@ -14,7 +15,7 @@ def make_dataset(num_examples: int) -> Dataset:
 @pytest.mark.parametrize(("num_examples", "batch_size"), [(10, 3), (9, 3), (5, 1), (4, 7)])
 def test_every_example_comes_once_an_epoch_with_its_target_and_weight(num_examples: int, batch_size: int) -> None:
     batching = Batching(num_examples, batch_size, seed=0)
-    batches = list(batching.batches(make_dataset(num_examples), epoch=0))
+    batches = copies(batching.batches(make_dataset(num_examples), epoch=0))
     assert len(batches) == batching.num_batches
     assert all(len(batch.features) == batch_size for batch in batches[:-1])
     targets = torch.cat([batch.target for batch in batches])
@@ -29,6 +30,12 @@ def test_the_order_is_a_function_of_seed_and_epoch() -> None:
     }
     assert len(set(orders.values())) == 4
     assert tuple(Batching(100, 10, 1).order(1, CPU).tolist()) == orders[1, 1]
+
+
+def test_batches_come_in_the_same_memory_one_after_another() -> None:
+    batches = Batching(10, 3, seed=0).batches(make_dataset(10), epoch=0)
+    places = {tuple(part.data_ptr() for part in batch if part is not None) for batch in batches}
+    assert len(places) == 1
 
 
 def test_an_epoch_can_be_entered_at_any_batch() -> None:
