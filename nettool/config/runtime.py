@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from nettool.config.spec import Spec
 from nettool.limits import MAX_THREADS
@@ -37,9 +37,25 @@ class Runtime(Spec):
     """auto takes cuda where there is one, else the cpu."""
     threads: Annotated[int, Field(ge=1, le=MAX_THREADS)] | None = None
     """Threads of the cpu's matrix products. Default: by the size of the network, at most the number of cores."""
+    engine: Literal["auto", "closed_form", "autograd"] = "auto"
+    """How gradients are found: closed_form (backpropagation written out: the faster one, on the cpu, for dense,
+    activation, dropout and norm layers) or autograd (torch's own, for everything). auto takes the first that can."""
+    compile: bool = False
+    """Let torch.compile make kernels for this very network: minutes at the start of a long training, fewer seconds in
+    every epoch. Needs autograd and, on the cpu, a C++ compiler; what was compiled once is found again."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the network's arithmetic in training, not of its weights. bfloat16 has 8 bits of precision instead of 24, and
+    is fast where the machine has instructions for it (cuda, some cpus). Validation is always in float32."""
     deterministic: bool = True
     """On cuda, only kernels that give the same bits each time. false: whichever is the fastest on trial; such a run can
     be repeated and resumed, but not to the bit. The cpu has no others."""
+
+    @model_validator(mode="after")
+    def _closed_form_is_neither_compiled_nor_narrow(self) -> Self:
+        if self.engine == "closed_form" and (self.compile or self.precision != "float32"):
+            given = "compile: true" if self.compile else f"precision: {self.precision}"
+            raise ValueError(f"engine: closed_form and {given} exclude each other; leave out one of them")
+        return self
 
 
 class Checkpoint(Spec):

@@ -69,15 +69,25 @@ class Dropout(nn.Module):
         """Drop in training, pass through in evaluation. Any shape."""
         if not self.training or self.num_dropped == 0:
             return x
+        return x * self.kept(x).to(x.dtype) * self.scale
+
+    def kept(self, x: Tensor) -> Tensor:
+        """Which numbers of x are kept: 1 or 0 in its shape, drawn anew with each call."""
         if x.device.type == "mps":  # whose generator does not fill 64 bits
-            kept = torch.rand(x.shape, device=x.device, generator=self.generator) >= self.num_dropped / 65536
-            return x * kept * (65536 / (65536 - self.num_dropped))
+            return torch.rand(x.shape, device=x.device, generator=self.generator) >= self.num_dropped / 65536
         words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64, device=x.device)
+        return self.draw(words)[: x.numel()].view(x.shape)
+
+    @property
+    def scale(self) -> float:
+        """What makes up for the numbers that are dropped."""
+        return 65536 / (65536 - self.num_dropped)
+
+    def draw(self, words: Tensor) -> Tensor:
+        """Which numbers are kept: int16, 1 or 0, in the memory of `words`, int64, which hold four each."""
         # Without the explicit range torch never sets the top bit, and the rate would be wrong.
         words.random_(-(2**63), None, generator=self.generator)
-        bits = words.view(torch.int16)[: x.numel()].view(x.shape)
-        keep = bits >= self.num_dropped - 32768
-        return x * keep * (65536 / (65536 - self.num_dropped))
+        return words.view(torch.int16).ge_(self.num_dropped - 32768)
 
     def extra_repr(self) -> str:
         """Shown by print(network)."""

@@ -27,17 +27,20 @@ Reduction = Literal["mean", "sum", "none"]
 
 
 class Loss(ABC):
-    """A loss with its settings. Stateless: the same numbers in, the same numbers out."""
+    """A loss with its settings. Stateless: the same numbers in, the same numbers out.
+
+    class_weights: [C], where an example's weight depends on its class.
+    """
 
     def __init__(self, class_weights: Tensor | None = None) -> None:
-        self._class_weights = class_weights
+        self.class_weights = class_weights
 
     def mean(self, logits: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
         """The training loss, a scalar: the weighted mean over the batch, 0 where all weights are 0.
 
         logits: float [B, C] or [B, K]. target: int64 [B] or float [B, K]. weights: float [B], 0 or more.
         """
-        if weights is None and self._class_weights is None:
+        if weights is None and self.class_weights is None:
             return self._unweighted(logits, target, "mean")
         total, weight = self.sum_and_weight(logits, target, weights)
         return total / weight.clamp_min(torch.finfo(weight.dtype).tiny)
@@ -48,7 +51,7 @@ class Loss(ABC):
         Added up over batches, their quotient is the mean loss of a split however it was cut. Takes what
         `mean` takes.
         """
-        if weights is None and self._class_weights is None:
+        if weights is None and self.class_weights is None:
             total = self._unweighted(logits, target, "sum")
             return total, total.new_full((), self.count(target))
         losses = self._weighted_by_class(logits, target)
@@ -60,15 +63,10 @@ class Loss(ABC):
         """How many examples the mean of these is over, where each counts once."""
         return len(target)
 
-    @property
-    def weighs_classes(self) -> bool:
-        """Whether an example's weight depends on its class."""
-        return self._class_weights is not None
-
     def weight_of(self, target: Tensor, weights: Tensor | None = None) -> Tensor:
         """The sum of the examples' weights, a scalar: what the mean loss of these examples counts for."""
-        if self._class_weights is not None:
-            by_class = self._class_weights[self._classes(target)]
+        if self.class_weights is not None:
+            by_class = self.class_weights[self._classes(target)]
             return by_class.sum() if weights is None else (by_class * weights).sum()
         if weights is not None:
             return weights.sum()
@@ -85,9 +83,9 @@ class Loss(ABC):
     def _weighted_by_class(self, logits: Tensor, target: Tensor) -> Tensor:
         """Each example's loss times its class's weight, [B]."""
         losses = self._unweighted(logits, target, "none")
-        if self._class_weights is None:
+        if self.class_weights is None:
             return losses
-        return losses * self._class_weights[self._classes(target)]
+        return losses * self.class_weights[self._classes(target)]
 
     def _classes(self, target: Tensor) -> Tensor:
         """The class of each example, int64 [B]."""
@@ -114,7 +112,7 @@ class SoftmaxCrossEntropy(Loss):
 
     def _weighted_by_class(self, logits: Tensor, target: Tensor) -> Tensor:
         return F.cross_entropy(
-            logits, target, self._class_weights, reduction="none", label_smoothing=self._label_smoothing
+            logits, target, self.class_weights, reduction="none", label_smoothing=self._label_smoothing
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,11 @@ RUNNING = ("running_mean", "running_var")
 """What torch's norms call the statistics that they keep."""
 
 
-def diverged_step(state: TrainingState, batches: Sequence[Batch], loss: float) -> DivergedError:
+Batches = Callable[[], Iterable[Batch]]
+"""Gives the batches of an update, as often as asked."""
+
+
+def diverged_step(state: TrainingState, batches: Batches, loss: float) -> DivergedError:
     """The loss of the next update is not finite. The network still has the weights that the loss was computed with."""
     where = f"the loss is {loss} in epoch {state.epoch + 1}, at step {state.step + 1}"
     ruined = _ruined_layers(state.network)
@@ -68,7 +72,7 @@ def _ruined_layers(network: nn.Module) -> str:
     return ruined[-1] if len(ruined) == 1 else f"{ruined[-1]} and before"
 
 
-def _first_infinite(network: nn.Module, batches: Sequence[Batch]) -> str:
+def _first_infinite(network: nn.Module, batches: Batches) -> str:
     """Which layer's output is the first that is not finite: where nothing is dropped, else as training has it.
 
     With gradients, though nobody takes them: without them torch has other kernels, for an LSTM say, that may get over
@@ -89,7 +93,7 @@ def _first_infinite(network: nn.Module, batches: Sequence[Batch]) -> str:
     with torch.enable_grad():
         for is_training in (False, True):
             network.train(is_training)
-            for batch in batches if not found else ():
+            for batch in batches() if not found else ():
                 network(batch.features)
     for hook in hooks:
         hook.remove()

@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 from nettool.config.optimization import EarlyStopping
 from nettool.data.dataset import Batch, Batching, Dataset
@@ -111,8 +112,8 @@ def _train(job: Job, state: TrainingState, clock: _Clock) -> Iterator[Progress]:
         try:
             mean, weight = job.step(batches, count, state.schedule.rate(state.step))
         except NonFiniteLoss as failure:
-            group = list(itertools.islice(_batches(job, state), count))
-            raise diverged_step(state, group, failure.value) from None
+            taken = partial(_batches, job, state, count)
+            raise diverged_step(state, taken, failure.value) from None
         state.add_loss(mean, weight)
         state.step += 1
         state.update += 1
@@ -121,9 +122,10 @@ def _train(job: Job, state: TrainingState, clock: _Clock) -> Iterator[Progress]:
             yield _progress(job, state)
 
 
-def _batches(job: Job, state: TrainingState) -> Iterator[Batch]:
-    """What is left of the epoch."""
-    return job.batching.batches(job.train, state.epoch, first=state.update * job.accumulate)
+def _batches(job: Job, state: TrainingState, count: int | None = None) -> Iterator[Batch]:
+    """What is left of the epoch, or the next so many batches of it."""
+    rest = job.batching.batches(job.train, state.epoch, first=state.update * job.accumulate)
+    return itertools.islice(rest, count)
 
 
 def _progress(job: Job, state: TrainingState) -> Progress:

@@ -8,7 +8,7 @@ them costs none. A rule gives the weights that its namesake in torch.optim gives
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import assert_never
 
 import torch
@@ -20,14 +20,19 @@ _CLIP_EPSILON = 1e-6
 """As in torch.nn.utils.clip_grad_norm_: keeps the division finite when every gradient is 0."""
 
 
+Parts = Callable[[Tensor], list[Tensor]]
+"""From a tensor to the views that it consists of."""
+
+
 class Optimizer(ABC):
     """An update rule, the parameters that it moves and what it remembers of past gradients.
 
     parameters: contiguous tensors of one dtype on one device. They are moved in place, in the storage that
-    they have when the optimizer is built.
+    they have when the optimizer is built. parts: what a single parameter consists of, so that the state is that of
+    an optimizer which has those as its parameters.
     """
 
-    def __init__(self, parameters: list[Tensor], spec: OptimizerSpec) -> None:
+    def __init__(self, parameters: list[Tensor], spec: OptimizerSpec, parts: Parts | None = None) -> None:
         if len({(parameter.dtype, parameter.device) for parameter in parameters}) > 1:
             raise ValueError("parameters of several dtypes or devices: the kernels take one of each")
         if not all(parameter.is_contiguous() for parameter in parameters):
@@ -37,6 +42,7 @@ class Optimizer(ABC):
         self._device = parameters[0].device if parameters else torch.device("cpu")
         self._clip_norm = spec.clip_norm
         self._weight_decay = spec.weight_decay
+        self._parts = parts
         self._lists: dict[str, list[Tensor]] = {}
         self._scalars: dict[str, Tensor] = {}
 
@@ -61,7 +67,9 @@ class Optimizer(ABC):
     def state(self) -> dict[str, Tensor]:
         """All that is remembered, by flat names such as `exp_avg.0`. The tensors themselves, not copies."""
         lists = {
-            f"{name}.{index}": tensor for name, tensors in self._lists.items() for index, tensor in enumerate(tensors)
+            f"{name}.{index}": tensor
+            for name, tensors in self._lists.items()
+            for index, tensor in enumerate(self._parts(*tensors) if self._parts else tensors)
         }
         return self._scalars | lists
 
@@ -108,8 +116,8 @@ class Optimizer(ABC):
 class SGDOptimizer(Optimizer):
     """buffer = momentum x buffer + gradient; weight -= lr x buffer (after Sutskever et al. 2013)."""
 
-    def __init__(self, parameters: list[Tensor], spec: SGD) -> None:
-        super().__init__(parameters, spec)
+    def __init__(self, parameters: list[Tensor], spec: SGD, parts: Parts | None = None) -> None:
+        super().__init__(parameters, spec, parts)
         self._momentum = spec.momentum
         self._nesterov = spec.nesterov and spec.momentum > 0
         # A buffer of zeros makes the first step what torch makes of it: the gradient itself.
@@ -126,8 +134,8 @@ class SGDOptimizer(Optimizer):
 class AdamOptimizer(Optimizer):
     """Adam (Kingma and Ba 2015, algorithm 1), and AdamW (Loshchilov and Hutter 2019, algorithm 2)."""
 
-    def __init__(self, parameters: list[Tensor], spec: Adam | AdamW) -> None:
-        super().__init__(parameters, spec)
+    def __init__(self, parameters: list[Tensor], spec: Adam | AdamW, parts: Parts | None = None) -> None:
+        super().__init__(parameters, spec, parts)
         self._kernel = torch._fused_adamw_ if isinstance(spec, AdamW) else torch._fused_adam_
         self._beta1, self._beta2, self._epsilon = spec.beta1, spec.beta2, spec.epsilon
         self._exp_avg = self._remember("exp_avg")
@@ -147,8 +155,8 @@ class AdamOptimizer(Optimizer):
 class AdagradOptimizer(Optimizer):
     """sum += gradient^2; weight -= lr x gradient / (sqrt(sum) + epsilon). Duchi et al. 2011."""
 
-    def __init__(self, parameters: list[Tensor], spec: Adagrad) -> None:
-        super().__init__(parameters, spec)
+    def __init__(self, parameters: list[Tensor], spec: Adagrad, parts: Parts | None = None) -> None:
+        super().__init__(parameters, spec, parts)
         self._epsilon = spec.epsilon
         self._sums = self._remember("sum")
         self._fused = self._device.type in ("cpu", "cuda")
@@ -174,8 +182,8 @@ class AdagradOptimizer(Optimizer):
 class AdadeltaOptimizer(Optimizer):
     """Adadelta (Zeiler 2012, algorithm 1), with a learning rate in front."""
 
-    def __init__(self, parameters: list[Tensor], spec: Adadelta) -> None:
-        super().__init__(parameters, spec)
+    def __init__(self, parameters: list[Tensor], spec: Adadelta, parts: Parts | None = None) -> None:
+        super().__init__(parameters, spec, parts)
         self._rho, self._epsilon = spec.rho, spec.epsilon
         self._square_avg = self._remember("square_avg")
         self._acc_delta = self._remember("acc_delta")
@@ -206,8 +214,8 @@ class RMSpropOptimizer(Optimizer):
     Tieleman and Hinton 2012. With momentum the quotients are summed as in SGD.
     """
 
-    def __init__(self, parameters: list[Tensor], spec: RMSprop) -> None:
-        super().__init__(parameters, spec)
+    def __init__(self, parameters: list[Tensor], spec: RMSprop, parts: Parts | None = None) -> None:
+        super().__init__(parameters, spec, parts)
         self._alpha, self._epsilon, self._momentum = spec.alpha, spec.epsilon, spec.momentum
         self._square_avg = self._remember("square_avg")
         self._buffers = self._remember("momentum") if spec.momentum > 0 else []
@@ -229,22 +237,22 @@ class RMSpropOptimizer(Optimizer):
             torch._foreach_addcdiv_(self.parameters, gradients, deviation, value=-lr)
 
 
-def build_optimizer(spec: OptimizerSpec, parameters: list[Tensor]) -> Optimizer:
+def build_optimizer(spec: OptimizerSpec, parameters: list[Tensor], parts: Parts | None = None) -> Optimizer:
     """The optimizer that `spec` describes, for these parameters.
 
     Raises ValueError when they differ in dtype or device, or when one is not contiguous.
     """
     match spec:
         case SGD():
-            return SGDOptimizer(parameters, spec)
+            return SGDOptimizer(parameters, spec, parts)
         case Adam() | AdamW():
-            return AdamOptimizer(parameters, spec)
+            return AdamOptimizer(parameters, spec, parts)
         case Adadelta():
-            return AdadeltaOptimizer(parameters, spec)
+            return AdadeltaOptimizer(parameters, spec, parts)
         case Adagrad():
-            return AdagradOptimizer(parameters, spec)
+            return AdagradOptimizer(parameters, spec, parts)
         case RMSprop():
-            return RMSpropOptimizer(parameters, spec)
+            return RMSpropOptimizer(parameters, spec, parts)
         case _:
             assert_never(spec)
 

@@ -6,6 +6,7 @@ import itertools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -41,33 +42,49 @@ class Step(ABC):
         update, and the sum of the examples' weights. Raises NonFiniteLoss, on the cpu, instead of making an update that
         would ruin the weights.
         """
-        mean, weight, gradients = self._gradients(batches, count)
+        mean, weight, gradients = self.gradients(batches, count)
         self.optimizer.step(gradients, lr)
         return mean, weight
 
     @abstractmethod
-    def _gradients(self, batches: Iterator[Batch], count: int) -> tuple[Number, Number, list[Tensor]]:
+    def gradients(self, batches: Iterator[Batch], count: int) -> tuple[Number, Number, list[Tensor]]:
         """The mean loss, the weight, and the gradient of that mean as the optimizer takes it."""
 
 
 class AutogradStep(Step):
-    """Any network: torch's autograd goes back through what its forward pass has recorded."""
+    """Any network: torch's autograd goes back through what its forward pass has recorded.
 
-    def __init__(self, network: nn.Module, loss: Loss, optimizer: Optimizer) -> None:
+    precision: of the network's own arithmetic; weights, loss and update are float32 in any case. compiled:
+    torch.compile makes kernels of forward and backward pass when it first meets a batch of some size.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        loss: Loss,
+        optimizer: Optimizer,
+        precision: torch.dtype = torch.float32,
+        compiled: bool = False,
+    ) -> None:
         super().__init__(network, loss, optimizer)
         self.parameters = list(network.parameters())
+        device = self.parameters[0].device.type
         # Elsewhere a look at a number waits for the device; there the loop looks at the sum, now and then.
-        self._looks = all(parameter.device.type == "cpu" for parameter in self.parameters)
+        self._looks = device == "cpu"
+        is_narrow = precision != torch.float32
+        self._autocast = torch.autocast(device, precision) if is_narrow else nullcontext()
+        self._mean = torch.compile(self._to_mean, dynamic=False) if compiled else self._to_mean
+        self._sums = torch.compile(self._to_sums, dynamic=False) if compiled else self._to_sums
 
-    def _gradients(self, batches: Iterator[Batch], count: int) -> tuple[Number, Number, list[Tensor]]:
+    def gradients(self, batches: Iterator[Batch], count: int) -> tuple[Number, Number, list[Tensor]]:
+        """One gradient for each parameter."""
         return self._one(next(batches)) if count == 1 else self._several(itertools.islice(batches, count))
 
     def _one(self, batch: Batch) -> tuple[Number, Number, list[Tensor]]:
-        logits = self.network(batch.features)
-        mean = self.loss.mean(logits, batch.target, batch.weights)
+        mean = self._mean(batch)
         value = self._look_at(mean.detach())
         gradients = torch.autograd.grad(mean, self.parameters, materialize_grads=True)
-        is_weighted = batch.weights is not None or self.loss.weighs_classes
+        is_weighted = batch.weights is not None or self.loss.class_weights is not None
         weight = (
             self._number(self.loss.weight_of(batch.target, batch.weights))
             if is_weighted
@@ -80,8 +97,7 @@ class AutogradStep(Step):
         total = weight = torch.zeros((), device=self.parameters[0].device)
         gradients: list[Tensor] = []
         for batch in batches:
-            logits = self.network(batch.features)
-            loss_sum, weight_sum = self.loss.sum_and_weight(logits, batch.target, batch.weights)
+            loss_sum, weight_sum = self._sums(batch)
             found = torch.autograd.grad(loss_sum, self.parameters, materialize_grads=True)
             total, weight = total + loss_sum.detach(), weight + weight_sum
             if gradients:
@@ -92,6 +108,17 @@ class AutogradStep(Step):
         mean = self._look_at(total / divisor)
         torch._foreach_div_(gradients, divisor)
         return mean, self._number(weight), gradients
+
+    def _logits(self, features: Tensor) -> Tensor:
+        with self._autocast:
+            logits: Tensor = self.network(features)
+        return logits.float() if logits.dtype == torch.bfloat16 else logits
+
+    def _to_mean(self, batch: Batch) -> Tensor:
+        return self.loss.mean(self._logits(batch.features), batch.target, batch.weights)
+
+    def _to_sums(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        return self.loss.sum_and_weight(self._logits(batch.features), batch.target, batch.weights)
 
     def _look_at(self, loss: Tensor) -> Number:
         value = self._number(loss)

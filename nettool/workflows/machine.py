@@ -121,6 +121,7 @@ class Machine(BaseModel):
     device: str
     cpu: str
     threads: int
+    engine: str | None = None
     gpu: str | None = None
     deterministic: bool | None = None
 
@@ -129,22 +130,28 @@ class Machine(BaseModel):
         return self.model_dump(exclude_none=True)
 
 
-def describe(runtime: Runtime, device: torch.device, threads: int) -> dict[str, Any]:
-    """What the bits of a run depend on, beside its config and data."""
+def describe(runtime: Runtime, device: torch.device, threads: int, engine: str | None = None) -> dict[str, Any]:
+    """What the bits of a run depend on, beside its config and data. engine: None where nothing is trained."""
     here: dict[str, Any] = {"versions": versions(), "device": str(device), "cpu": cpu_name(), "threads": threads}
+    if engine is not None:
+        here["engine"] = engine
     if device.type == "cuda":
         here |= {"gpu": torch.cuda.get_device_name(device), "deterministic": runtime.deterministic}
     return here
 
 
 def differences(
-    stays: Iterable[Mapping[str, Any]], runtime: Runtime, device: torch.device, threads: int
+    stays: Iterable[Mapping[str, Any]],
+    runtime: Runtime,
+    device: torch.device,
+    threads: int,
+    engine: str | None = None,
 ) -> tuple[str, ...]:
     """What was otherwise where a run has been: `torch 2.12.0 (here 2.13.0)`; nothing for what is not said of it.
 
-    stays: each what `describe` said there, and maybe more.
+    stays: each what `describe` said there, and maybe more. engine: None where nothing is trained here.
     """
-    here = describe(runtime, device, threads)
+    here = describe(runtime, device, threads, engine)
     return tuple(dict.fromkeys(difference for stay in stays for difference in _differences(stay, here)))
 
 
@@ -157,7 +164,7 @@ def _differences(stay: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
     ]
     found += [
         f"{name} {then[name]} (here {here[name]})"
-        for name in ("device", "gpu", "cpu")
+        for name in ("device", "gpu", "cpu", "engine")
         if name in here and then[name] != here[name]
     ]
     if then["threads"] != here["threads"]:

@@ -14,13 +14,12 @@ from nettool.data.dataset import Batching, Dataset, Stretches
 from nettool.model.compile import compile_network
 from nettool.model.losses import Loss
 from nettool.model.plans import NetworkPlan
+from nettool.training.engines import build_step, choose_engine
 from nettool.training.history import History
 from nettool.training.loop import Job
 from nettool.training.metrics import baseline_predictions
-from nettool.training.optimizers import build_optimizer
 from nettool.training.schedules import build_schedule
 from nettool.training.state import TrainingState
-from nettool.training.step import AutogradStep
 from nettool.training.stopping import build_stopper
 from nettool.training.token_metrics import token_shares
 from nettool.workflows import machine
@@ -45,6 +44,7 @@ class Prepared:
     device: torch.device
     batch_size: int
     threads: int
+    engine: str
     notes: tuple[str, ...]
 
     def baseline_metrics(self) -> dict[str, float]:
@@ -66,11 +66,12 @@ def prepare_training(loaded: Loaded) -> Prepared:
     experiment, data, batch_size = loaded.experiment, checked.data, checked.batch_size
     with loaded.located():
         device = machine.choose_device(experiment.runtime)
+        engine = choose_engine(experiment.runtime, checked.plan, device)
         with machine.threads(1):  # the same bits whatever the shell's number of threads
             baseline = _baseline(data)
         loss = make_loss(experiment, data.encoders, baseline, device)
     threads = machine.choose_threads(experiment.runtime, checked.plan, batch_size)
-    return Prepared(loaded, data, checked.plan, loss, baseline, device, batch_size, threads, checked.notes)
+    return Prepared(loaded, data, checked.plan, loss, baseline, device, batch_size, threads, engine, checked.notes)
 
 
 def _baseline(data: TrainingData) -> tuple[float, ...]:
@@ -89,7 +90,7 @@ def build_job(prepared: Prepared) -> tuple[Job, TrainingState]:
     train_split = Dataset.from_split(prepared.data.splits["train"], device)
     validation = prepared.data.splits.get("validation")
     network = compile_network(prepared.plan, experiment.seed, device)
-    optimizer = build_optimizer(experiment.optimizer, list(network.parameters()))
+    step = build_step(prepared.engine, network, prepared.loss, experiment)
     augment = experiment.data.augment
     interval, unit = parse_interval(experiment.checkpoint.every)
     job = Job(
@@ -105,10 +106,10 @@ def build_job(prepared: Prepared) -> tuple[Job, TrainingState]:
         accumulate=experiment.accumulate,
         epochs=experiment.epochs,
         early_stopping=experiment.early_stopping,
-        step=AutogradStep(network, prepared.loss, optimizer),
+        step=step,
         evaluate=make_evaluator(prepared.loss, prepared.data.encoders, experiment.metric_names, prepared.plan),
         yield_every=int(interval) if unit == "steps" else 0,
     )
     schedule = build_schedule(experiment.schedule, experiment.optimizer.lr, job.steps_per_epoch, experiment.epochs)
     history = History(experiment.metric_names, with_validation=validation is not None)
-    return job, TrainingState(network, optimizer, schedule, build_stopper(experiment.early_stopping), history)
+    return job, TrainingState(network, step.optimizer, schedule, build_stopper(experiment.early_stopping), history)

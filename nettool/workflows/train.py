@@ -122,6 +122,8 @@ def _run(
                 restore(state, saved, recorder.run.last)
                 watcher.resumed(state.history)
                 _tell(stop_note(prepared.loaded.experiment, state.history), recorder, watcher)
+            if prepared.loaded.experiment.runtime.compile:
+                _compile(job, state, recorder, watcher)
             recorder.begin(state)
             try:
                 _follow(job, state, recorder, watcher, signals)
@@ -140,6 +142,14 @@ def _run(
             with contextlib.suppress(NettoolError):  # the disk may be full as well, which is not what ended the run
                 recorder.save_best(state)  # the last state is no use any more
         return _Ending("diverged" if isinstance(error, DivergedError) else "failed", state, error)
+
+
+def _compile(job: Job, state: TrainingState, recorder: Recorder, watcher: Watcher) -> None:
+    from nettool.training.compiled import compile_ahead  # here, since it costs a second of imports
+
+    _tell(["compiling: that may take minutes the first time."], recorder, watcher)
+    seconds = compile_ahead(job, state.network)
+    _tell([f"compiled in {seconds:.1f} seconds; the next run of this network finds it again."], recorder, watcher)
 
 
 def _explained(failure: Exception, prepared: Prepared, has_begun: bool) -> NettoolError | None:

@@ -18,6 +18,7 @@ from nettool.errors import ConfigError, DamagedError, NettoolError, RunError
 from nettool.runs import checkpoint
 from nettool.runs.directory import FORMAT_VERSION, RunDirectory, find_run
 from nettool.runs.journal import read_metrics
+from nettool.training.engines import choose_engine
 from nettool.training.history import EpochResult, History
 from nettool.workflows import machine
 from nettool.workflows.evaluate import evaluate
@@ -232,7 +233,8 @@ def _training_again(trained: Trained, kept: _Kept) -> Finding:
     runtime = trained.experiment.runtime
     sizes = [facts.batch_size for facts in kept.facts.values() if facts.batch_size is not None]
     threads = machine.choose_threads(runtime, trained.plan, sizes[0]) if sizes else trained.threads
-    elsewhere = machine.differences(kept.stays, runtime, trained.device, threads)
+    engine = choose_engine(runtime, trained.plan, trained.device)
+    elsewhere = machine.differences(kept.stays, runtime, trained.device, threads, engine)
     if not kept.stays:
         text = "may differ in the last digits if it trains the run again: nothing says any more what it was made with"
     elif elsewhere:
@@ -243,7 +245,7 @@ def _training_again(trained: Trained, kept: _Kept) -> Finding:
     elif departure := _departure(trained.experiment, kept):
         text = f"gives other numbers if it trains the run again: {departure}"
     else:
-        text = "has its versions, processor, device and threads: to train again would give the same bits"
+        text = "has its versions, processor, device, threads and engine: to train again would give the same bits"
     return Finding("this machine", text)
 
 

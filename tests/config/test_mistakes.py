@@ -73,7 +73,10 @@ ONE = {
     "optimizer:": f"1 optimizer: is empty: `optimizer: sgd`. {OPTIMIZERS}",
     "optimizer: [adam]": f"1 optimizer: {A_NAME}: `optimizer: sgd`. {OPTIMIZERS}",
     "optimizer: 0.1": f"1 optimizer: {A_NAME}: `optimizer: sgd`. {OPTIMIZERS}",
-    "runtime: cuda": '1 runtime: must be a mapping of `key: value`, not "cuda". Its keys are device, threads, deterministic.',
+    "runtime: cuda": (
+        '1 runtime: must be a mapping of `key: value`, not "cuda". Its keys are device, threads, engine, compile, '
+        "precision, deterministic."
+    ),
     "early_stopping: true": (
         "1 early_stopping: say after how many epochs without improvement: `early_stopping: {patience: 20}`."
     ),

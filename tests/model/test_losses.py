@@ -173,7 +173,7 @@ def test_a_class_weight_multiplies_the_weight_of_its_examples(
     total, count = loss.sum_and_weight(logits, truth, weights)
     torch.testing.assert_close(total / count, theirs)
     torch.testing.assert_close(loss.weight_of(truth, weights), count)
-    assert loss.weighs_classes
+    assert loss.class_weights is not None
 
 
 def test_two_classes_give_one_loss_as_one_output_or_as_two() -> None:
@@ -264,6 +264,6 @@ def test_class_weights_without_classes_are_refused(spec: LossSpec, target: Targe
 
 def test_a_loss_without_class_weights_says_so_and_counts_its_examples() -> None:
     loss: Loss = build_loss(CrossEntropy(), THREE, None)
-    assert not loss.weighs_classes
+    assert loss.class_weights is None
     assert loss.weight_of(torch.tensor([0, 1, 1])).item() == 3
     assert loss.weight_of(torch.tensor([0, 1, 1]), torch.tensor([0.5, 0.0, 2.0])).item() == 2.5

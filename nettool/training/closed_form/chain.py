@@ -1,0 +1,188 @@
+"""From a network to the chain of units that trains it, on batches of one size."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from nettool.config.convolutions import Flatten
+from nettool.config.layers import ActivationLayer, BatchNorm, Dense, Dropout, LayerNorm, Output, Repeat
+from nettool.config.losses import LossSpec
+from nettool.config.signature import Flat
+from nettool.data.dataset import Batch
+from nettool.model import blocks, spatial, stack
+from nettool.model.compile import Network
+from nettool.model.plans import LayerPlan, NetworkPlan
+from nettool.training.closed_form import inputs, norms, units
+from nettool.training.closed_form.activations import Activation, DroppedRelu, Rule, rule_of
+from nettool.training.closed_form.flat import FlatParameters
+from nettool.training.closed_form.losses import build_loss_gradient
+
+
+def missing_from(plan: NetworkPlan) -> str:
+    """The first layer that has no closed form here, as the user calls it; nothing where all have one."""
+    return _missing_from(plan.layers[1:] if isinstance(plan.layers[0].spec, Flatten) else plan.layers)
+
+
+def _missing_from(layers: Sequence[LayerPlan]) -> str:
+    for layer in layers:
+        match layer.spec:
+            case Repeat():
+                missing = _missing_from(layer.inner)
+            case Dense() | Output() | ActivationLayer() | Dropout() | BatchNorm() | LayerNorm():
+                missing = "" if isinstance(layer.input, Flat) else layer.name
+            case _:
+                missing = layer.name
+        if missing:
+            return missing
+    return ""
+
+
+class Chain:
+    """A batch forward to the loss, and back to the gradients of all weights.
+
+    example: a batch as they will all come. class_weights: [C], where the config asks for some.
+    """
+
+    def __init__(
+        self, network: Network, flat: FlatParameters, loss: LossSpec, class_weights: Tensor | None, example: Batch
+    ) -> None:
+        builder = _Builder(flat, example.features)
+        builder.enter(network.inputs)
+        builder.add_layers([module for module in _modules(network.layers) if _changes_anything(module)])
+        self._forward = [unit.forward for unit in builder.units]
+        self._backward = [unit.backward for unit in reversed(builder.units[builder.first_learning :])]
+        self._loss = build_loss_gradient(loss, builder.output, class_weights)
+
+    def forward(self, batch: Batch) -> tuple[Tensor, float]:
+        """The sum of the weighted losses of its examples, [M], and of their weights."""
+        x = batch.features
+        for forward in self._forward:
+            x = forward(x)
+        return self._loss(x, batch.target, batch.weights)
+
+    def backward(self, scale: float) -> None:
+        """Leave the gradients of that sum times `scale` in the flat vector."""
+        gradient = self._loss.gradient.mul_(scale)
+        for backward in self._backward:
+            gradient = backward(gradient)
+
+
+def _modules(layers: stack.Stack) -> Iterator[nn.Module]:
+    """What the layers do, one after another."""
+    for module in layers:
+        if isinstance(module, stack.Stack):
+            yield from _modules(module)
+        else:
+            yield module
+
+
+def _changes_anything(module: nn.Module) -> bool:
+    if isinstance(module, blocks.Dropout):
+        return module.num_dropped > 0
+    return not isinstance(module, nn.Identity | spatial.Flatten)
+
+
+class _Builder:
+    """Lines the units up.
+
+    output: where the last unit leaves its numbers. first_learning: the number of the first unit that has weights, where
+    the way back ends.
+    """
+
+    def __init__(self, flat: FlatParameters, example: Tensor) -> None:
+        self._flat, self._example = flat, example
+        self.units: list[units.Unit] = []
+        self.first_learning: int | None = None
+        self.output = flat.values
+        self._is_free = False  # whether the next unit may write over the output
+        self._scale = 1.0  # what a dropout has left to the next product
+
+    def enter(self, module: nn.Module) -> None:
+        """What happens to the examples before the first layer."""
+        members, size, width = len(self._flat.values), len(self._example), self._example[0].numel()
+        if isinstance(module, blocks.TableInput):
+            width = module.numbers + sum(weight.shape[1] for weight in module.parameters())
+        self.output = self._flat.values.new_empty(members, size, width)
+        match module:
+            case blocks.TableInput():
+                self._add(inputs.Lookup(module, self._flat, self.output), learns=True)
+            case spatial.ImageInput():
+                self._add(inputs.Pixels(module, members, self._example.shape))
+            case nn.Identity():
+                self._add(inputs.Rows(members))
+            case _:
+                raise AssertionError(module)
+
+    def add_layers(self, modules: Sequence[nn.Module]) -> None:
+        """All of them, each in view of those behind it."""
+        rest = deque(modules)
+        while rest:
+            module = rest.popleft()
+            rule = rule_of(module)
+            match module:
+                case nn.Linear():
+                    self._product(module, is_last=not rest)
+                case nn.BatchNorm1d():
+                    self._norm(norms.BatchNorm(module, self._flat, self.output))
+                case nn.LayerNorm():
+                    self._norm(norms.LayerNorm(module, self._flat, self.output))
+                case blocks.Dropout():
+                    self._dropout(module, is_before_product=isinstance(rest[0], nn.Linear))
+                case nn.ReLU() if self._is_free and (dropout := _dropout_before_product(rest)) is not None:
+                    self._dropped_relu(dropout)
+                    rest.popleft()
+                case _ if rule is not None:
+                    self._activation(rule)
+                case _:
+                    raise AssertionError(module)
+
+    def _add(self, unit: units.Unit, learns: bool = False) -> None:
+        if learns and self.first_learning is None:
+            self.first_learning = len(self.units)
+        self.units.append(unit)
+
+    def _product(self, linear: nn.Linear, is_last: bool) -> None:
+        is_first = self.first_learning is None
+        size = len(self._example)
+        product = units.Product(linear, self._flat, size, is_first=is_first, is_last=is_last, scale=self._scale)
+        self._add(product, learns=True)
+        self.output, self._is_free, self._scale = product.z, True, 1.0
+
+    def _norm(self, norm: norms.Norm) -> None:
+        self._add(norm, learns=True)
+        self.output, self._is_free = norm.output, True
+
+    def _dropout(self, dropout: blocks.Dropout, is_before_product: bool) -> None:
+        scale = dropout.scale
+        if is_before_product:
+            self._scale, scale = scale, 1.0
+        room = self._room()
+        self._add(units.Dropout(dropout, self.output, room, scale))
+        self._is_free = True
+
+    def _dropped_relu(self, dropout: blocks.Dropout) -> None:
+        self._add(DroppedRelu(dropout, self.output))
+        self._scale, self._is_free = dropout.scale, False
+
+    def _activation(self, rule: Rule) -> None:
+        room = self._room(in_place=rule.sees_output)
+        self._add(Activation(rule, room))
+        self._is_free = not rule.sees_output
+
+    def _room(self, in_place: bool = True) -> Tensor | None:
+        """Where a unit's output goes: None for where its input lies, if that is allowed."""
+        if in_place and self._is_free:
+            return None
+        self.output = torch.empty_like(self.output)
+        return self.output
+
+
+def _dropout_before_product(rest: Sequence[nn.Module]) -> blocks.Dropout | None:
+    """The dropout that comes next, if a product comes after it."""
+    if len(rest) > 1 and isinstance(rest[0], blocks.Dropout) and isinstance(rest[1], nn.Linear):
+        return rest[0]
+    return None

@@ -1,0 +1,70 @@
+"""The optimisation step of the closed form."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from nettool.config.losses import LossSpec
+from nettool.config.optimization import OptimizerSpec
+from nettool.data.dataset import Batch
+from nettool.model.compile import Network
+from nettool.model.losses import Loss
+from nettool.training.closed_form.chain import Chain
+from nettool.training.closed_form.flat import FlatParameters
+from nettool.training.optimizers import build_optimizer
+from nettool.training.step import NonFiniteLoss, Number, Step
+
+
+class ClosedFormStep(Step):
+    """For a network of which nothing is `missing_from` the closed form, on the cpu."""
+
+    def __init__(self, network: Network, loss: Loss, spec: LossSpec, optimizer: OptimizerSpec) -> None:
+        self._flat = FlatParameters(network)
+        super().__init__(network, loss, build_optimizer(optimizer, [self._flat.values], self._flat.parts))
+        self._network, self._spec = network, spec
+        self._chains: dict[int, Chain] = {}
+        self._tiny = torch.finfo(self._flat.values.dtype).tiny
+
+    def gradients(self, batches: Iterator[Batch], count: int) -> tuple[Number, Number, list[Tensor]]:
+        """The gradients as one flat vector."""
+        return self._one(next(batches)) if count == 1 else self._several(itertools.islice(batches, count))
+
+    def _one(self, batch: Batch) -> tuple[Number, Number, list[Tensor]]:
+        chain = self._chain(batch)
+        total, weight = chain.forward(batch)
+        divisor = max(weight, self._tiny)
+        mean = _look_at(total.item() / divisor)
+        chain.backward(1 / divisor)
+        return mean, weight, [self._flat.gradients]
+
+    def _several(self, batches: Iterator[Batch]) -> tuple[Number, Number, list[Tensor]]:
+        """Sums the gradients of the summed losses and divides once, so that k batches equal one of their size."""
+        total = weight = 0.0
+        gradients = torch.zeros_like(self._flat.gradients)
+        for batch in batches:
+            chain = self._chain(batch)
+            batch_total, batch_weight = chain.forward(batch)
+            total += batch_total.item()
+            weight += batch_weight
+            chain.backward(1.0)
+            gradients += self._flat.gradients
+        divisor = max(weight, self._tiny)
+        return _look_at(total / divisor), weight, [gradients.div_(divisor)]
+
+    def _chain(self, batch: Batch) -> Chain:
+        """The units for batches of this size: an epoch has one, and one for its last batch."""
+        size = len(batch.features)
+        if size not in self._chains:
+            self._chains[size] = Chain(self._network, self._flat, self._spec, self.loss.class_weights, batch)
+        return self._chains[size]
+
+
+def _look_at(mean: float) -> float:
+    if not math.isfinite(mean):
+        raise NonFiniteLoss(mean)
+    return mean
