@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Literal
+
 import torch
 
 from nettool.config.experiment import Experiment
@@ -13,37 +16,59 @@ from nettool.model.plans import NetworkPlan
 from nettool.training.closed_form.chain import missing_from
 from nettool.training.closed_form.step import ClosedFormStep
 from nettool.training.optimizers import build_optimizer
+from nettool.training.products import prefer_onednn
 from nettool.training.step import AutogradStep, Step
 
-CLOSED_FORM = "closed_form"
+
+@dataclass(frozen=True)
+class Engine:
+    """How gradients are found. precision: of the network's arithmetic. onednn: whether it computes the products."""
+
+    kind: Literal["closed_form", "autograd", "compiled"]
+    precision: str = "float32"
+    onednn: bool = False
+
+    def __str__(self) -> str:
+        """As run.json has it."""
+        narrow = "" if self.precision == "float32" else f" in {self.precision}"
+        return f"{self.kind}{narrow}{', products by oneDNN' if self.onednn else ''}"
 
 
-def choose_engine(runtime: Runtime, plan: NetworkPlan, device: torch.device) -> str:
+def choose_engine(runtime: Runtime, plan: NetworkPlan, batch_size: int, device: torch.device) -> Engine:
     """The closed form where the network has one and trains on the cpu, else autograd, compiled where asked for.
 
-    Returns what run.json says of it. Raises ConfigError where the config asks for what the machine or the network has
-    not.
+    Raises ConfigError where the config asks for what the machine or the network has not.
     """
-    missing = missing_from(plan)
-    narrow = "" if runtime.precision == "float32" else f" in {runtime.precision}"
-    if narrow and device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
+    if runtime.precision == "bfloat16" and device.type == "cuda":
+        _check_bfloat16(device)
+    onednn = device.type == "cpu" and runtime.precision == "float32" and prefer_onednn(plan, batch_size)
+    if _has_closed_form(runtime, plan, device):
+        return Engine("closed_form", onednn=onednn)
+    return Engine("compiled" if runtime.compile else "autograd", runtime.precision, onednn)
+
+
+def _check_bfloat16(device: torch.device) -> None:
+    if not torch.cuda.is_bf16_supported(including_emulation=False):
         text = f"{torch.cuda.get_device_name(device)} has no bfloat16. Use float32."
         raise ConfigError([Mistake(("runtime", "precision"), text)])
-    if runtime.engine == CLOSED_FORM and device.type != "cpu":
+
+
+def _has_closed_form(runtime: Runtime, plan: NetworkPlan, device: torch.device) -> bool:
+    missing = missing_from(plan)
+    if runtime.engine == "closed_form" and device.type != "cpu":
         text = f"closed_form trains on the cpu, and this run on {device.type}. Use autograd, or device: cpu."
         raise ConfigError([Mistake(("runtime", "engine"), text)])
-    if runtime.engine == CLOSED_FORM and missing:
+    if runtime.engine == "closed_form" and missing:
         text = f"closed_form cannot train {missing}. Use autograd, or auto, which takes what can."
         raise ConfigError([Mistake(("runtime", "engine"), text)])
-    if runtime.compile or narrow or runtime.engine == "autograd" or device.type != "cpu" or missing:
-        return f"{'compiled' if runtime.compile else 'autograd'}{narrow}"
-    return CLOSED_FORM
+    is_wanted = runtime.engine != "autograd" and not runtime.compile and runtime.precision == "float32"
+    return is_wanted and device.type == "cpu" and not missing
 
 
-def build_step(engine: str, network: Network, loss: Loss, experiment: Experiment) -> Step:
+def build_step(engine: Engine, network: Network, loss: Loss, experiment: Experiment) -> Step:
     """The step of this engine. It moves the network's weights where they lie, so build it once for a network."""
-    if engine == CLOSED_FORM:
-        return ClosedFormStep(network, loss, experiment.loss, experiment.optimizer)
+    if engine.kind == "closed_form":
+        return ClosedFormStep(network, loss, experiment.loss, experiment.optimizer, engine.onednn)
     optimizer = build_optimizer(experiment.optimizer, list(network.parameters()))
-    runtime = experiment.runtime
-    return AutogradStep(network, loss, optimizer, getattr(torch, runtime.precision), runtime.compile)
+    precision, compiled = getattr(torch, engine.precision), engine.kind == "compiled"
+    return AutogradStep(network, loss, optimizer, precision, compiled, engine.onednn)

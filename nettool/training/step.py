@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from nettool.data.dataset import Batch
 from nettool.model.losses import Loss
 from nettool.training.optimizers import Optimizer
+from nettool.training.products import by_onednn
 
 Number = Tensor | float
 """A plain number where looking at it is free, on the cpu; elsewhere a look would wait for the device."""
@@ -28,12 +29,13 @@ class NonFiniteLoss(Exception):
 
 
 class Step(ABC):
-    """Moves the network's weights once for each call."""
+    """Moves the network's weights once for each call. onednn: whether it computes the products."""
 
-    def __init__(self, network: nn.Module, loss: Loss, optimizer: Optimizer) -> None:
+    def __init__(self, network: nn.Module, loss: Loss, optimizer: Optimizer, onednn: bool = False) -> None:
         self.network = network
         self.loss = loss
         self.optimizer = optimizer
+        self._products = by_onednn if onednn else nullcontext
 
     def __call__(self, batches: Iterator[Batch], count: int, lr: float) -> tuple[Number, Number]:
         """One update from the next `count` batches, whose examples count together.
@@ -42,7 +44,8 @@ class Step(ABC):
         update, and the sum of the examples' weights. Raises NonFiniteLoss, on the cpu, instead of making an update that
         would ruin the weights.
         """
-        mean, weight, gradients = self.gradients(batches, count)
+        with self._products():
+            mean, weight, gradients = self.gradients(batches, count)
         self.optimizer.step(gradients, lr)
         return mean, weight
 
@@ -65,8 +68,9 @@ class AutogradStep(Step):
         optimizer: Optimizer,
         precision: torch.dtype = torch.float32,
         compiled: bool = False,
+        onednn: bool = False,
     ) -> None:
-        super().__init__(network, loss, optimizer)
+        super().__init__(network, loss, optimizer, onednn)
         self.parameters = list(network.parameters())
         device = self.parameters[0].device.type
         # Elsewhere a look at a number waits for the device; there the loop looks at the sum, now and then.

@@ -1,24 +1,34 @@
-"""nettool doctor: does this installation work? Versions, device, and a training that proves it."""
+"""nettool doctor: does this installation work? Versions, device, a training that proves it, and engines that agree."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from nettool.config.load import load
 from nettool.errors import InterruptedRun
+from nettool.runs.journal import read_metrics
 from nettool.workflows import machine
 from nettool.workflows.findings import Finding
 from nettool.workflows.prepare import prepare_training
+from nettool.workflows.resume import COMPLETE
 from nettool.workflows.templates import templates_folder
 from nettool.workflows.train import train
 from nettool.workflows.watch import Watcher
 
-PROOF = ("circles", "accuracy", 0.95)
-"""The example that is trained, and what it must reach on its validation split."""
+EXAMPLE = "circles"
+"""What is trained."""
+REACHED = ("accuracy", 0.95)
+"""What it must reach on its validation split."""
+PLAIN = ("epochs=5", "dropout=0", "optimizer={name: sgd, lr: 0.1}")
+"""No random numbers, which every device draws its own of, and not Adam, which would hide a gradient too long."""
+CLOSE = 1e-3
+"""How far losses may be apart where only the rounding differs, as a share of them."""
 
 
 def examine() -> Iterator[Finding]:
@@ -29,6 +39,11 @@ def examine() -> Iterator[Finding]:
     yield Finding("threads", f"torch may use {torch.get_num_threads()}")
     yield Finding("device", _devices())
     yield _proof()
+    autograd = ("runtime.device=cpu", "runtime.engine=autograd")
+    yield _agreement("engine", "closed_form", ("runtime.device=cpu", "runtime.engine=closed_form"), autograd)
+    for device in ("cuda", "mps"):
+        if machine.is_available(device):
+            yield _agreement(device, device, (f"runtime.device={device}",), autograd)
 
 
 def _devices() -> str:
@@ -39,13 +54,34 @@ def _devices() -> str:
 
 
 def _proof() -> Finding:
-    name, metric, least = PROOF
-    loaded = load(templates_folder() / f"{name}.yaml")
+    metric, least = REACHED
+    record = _trained().record
+    reached, seconds = record["metrics"].get(metric, 0.0), record["seconds"]
+    text = f"{EXAMPLE}.yaml trained in {seconds:.1f} s to {metric} {reached:.3f} (at least {least} is expected)"
+    return Finding("training", text, fine=record["status"] in COMPLETE and reached >= least)
+
+
+def _agreement(name: str, other: str, overrides: Sequence[str], expected: Sequence[str]) -> Finding:
+    """Whether another way to compute gives autograd's losses on the cpu, up to rounding."""
+    losses, wanted = (_trained(*PLAIN, *ways).losses for ways in (overrides, expected))
+    apart = max(abs(loss - want) / abs(want) for loss, want in zip(losses, wanted, strict=True))
+    verb = "learns" if apart < CLOSE else "does not learn"
+    text = f"{other} {verb} what autograd learns on the cpu: over {len(losses)} epochs of {EXAMPLE}.yaml the losses "
+    return Finding(name, f"{text}differ by {apart:.0e} of themselves at most", fine=apart < CLOSE)
+
+
+@dataclass(frozen=True)
+class _Trained:
+    record: dict[str, Any]
+    losses: list[float]
+
+
+def _trained(*overrides: str) -> _Trained:
+    """The example, trained in a folder that is gone afterwards."""
+    loaded = load(templates_folder() / f"{EXAMPLE}.yaml", overrides)
     with tempfile.TemporaryDirectory() as folder:
         outcome = train(prepare_training(loaded), Watcher(), Path(folder) / "run")
-    if isinstance(outcome.error, InterruptedRun):
-        raise InterruptedRun("interrupted.")
-    reached = outcome.record["metrics"].get(metric, 0.0)
-    seconds = outcome.record["seconds"]
-    text = f"{name}.yaml trained in {seconds:.1f} s to {metric} {reached:.3f} (at least {least} is expected)"
-    return Finding("training", text, fine=outcome.error is None and reached >= least)
+        if isinstance(outcome.error, InterruptedRun):
+            raise InterruptedRun("interrupted.")
+        losses = [row["train_loss"] for row in read_metrics(outcome.run)]
+    return _Trained(outcome.record, [loss for loss in losses if loss is not None])

@@ -24,11 +24,10 @@ ONE_THREAD_FLOPS = 20_000_000
 
 def choose_device(runtime: Runtime) -> torch.device:
     """The device asked for; `auto` takes cuda where there is one. Raises ConfigError where it is missing."""
-    available = _available()
     if runtime.device == "auto":
-        return torch.device("cuda" if available["cuda"] else "cpu")
-    if not available[runtime.device]:
-        there = ", ".join(name for name, is_there in available.items() if is_there)
+        return torch.device("cuda" if is_available("cuda") else "cpu")
+    if not is_available(runtime.device):
+        there = ", ".join(name for name in ("cpu", "cuda", "mps") if is_available(name))
         text = f"this machine has no {runtime.device} that torch {torch.__version__} can use; it has {there}."
         raise ConfigError([Mistake(("runtime", "device"), text)])
     return torch.device(runtime.device)
@@ -37,12 +36,13 @@ def choose_device(runtime: Runtime) -> torch.device:
 def device_like(name: str) -> torch.device:
     """The device of that name where this machine has it, else the cpu."""
     device = torch.device(name)
-    is_here = _available()[device.type] and (device.type != "cuda" or (device.index or 0) < torch.cuda.device_count())
+    is_here = is_available(device.type) and (device.type != "cuda" or (device.index or 0) < torch.cuda.device_count())
     return device if is_here else torch.device("cpu")
 
 
-def _available() -> dict[str, bool]:
-    return {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+def is_available(device: str) -> bool:
+    """Whether this machine, and this build of torch, has a cpu, cuda or mps device."""
+    return {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}[device]
 
 
 def choose_threads(runtime: Runtime, plan: NetworkPlan, batch_size: int) -> int:

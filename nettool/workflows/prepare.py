@@ -14,7 +14,7 @@ from nettool.data.dataset import Batching, Dataset, Stretches
 from nettool.model.compile import compile_network
 from nettool.model.losses import Loss
 from nettool.model.plans import NetworkPlan
-from nettool.training.engines import build_step, choose_engine
+from nettool.training.engines import Engine, build_step, choose_engine
 from nettool.training.history import History
 from nettool.training.loop import Job
 from nettool.training.metrics import baseline_predictions
@@ -44,7 +44,7 @@ class Prepared:
     device: torch.device
     batch_size: int
     threads: int
-    engine: str
+    engine: Engine
     notes: tuple[str, ...]
 
     def baseline_metrics(self) -> dict[str, float]:
@@ -66,7 +66,7 @@ def prepare_training(loaded: Loaded) -> Prepared:
     experiment, data, batch_size = loaded.experiment, checked.data, checked.batch_size
     with loaded.located():
         device = machine.choose_device(experiment.runtime)
-        engine = choose_engine(experiment.runtime, checked.plan, device)
+        engine = choose_engine(experiment.runtime, checked.plan, batch_size, device)
         with machine.threads(1):  # the same bits whatever the shell's number of threads
             baseline = _baseline(data)
         loss = make_loss(experiment, data.encoders, baseline, device)

@@ -53,7 +53,7 @@ class Recorder:
         self._saved_position = (-1, -1)
         self._best_epoch = -1  # of the weights on disk,
         self._best_has_config = True  # which stand beside this very config there
-        here = machine.describe(self.experiment.runtime, prepared.device, prepared.threads, prepared.engine)
+        here = machine.describe(self.experiment.runtime, prepared.device, prepared.threads, str(prepared.engine))
         facts = saved.facts if saved else None
         facts = facts if facts and facts.state.position.step else None  # else nothing was learned that they speak of
         before = [one.described() for one in facts.machines] if facts else []

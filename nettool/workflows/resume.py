@@ -214,7 +214,7 @@ def _machine_notes(saved: Saved, prepared: Prepared) -> tuple[str, ...]:
     """Where the bits of an uncut run cannot be promised."""
     runtime = prepared.loaded.experiment.runtime
     stays = stays_of(saved.record, saved.facts)
-    differences = machine.differences(stays, runtime, prepared.device, prepared.threads, prepared.engine)
+    differences = machine.differences(stays, runtime, prepared.device, prepared.threads, str(prepared.engine))
     if not differences:
         return ()
     made = ", ".join(differences)

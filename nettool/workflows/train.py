@@ -122,7 +122,7 @@ def _run(
                 restore(state, saved, recorder.run.last)
                 watcher.resumed(state.history)
                 _tell(stop_note(prepared.loaded.experiment, state.history), recorder, watcher)
-            if prepared.loaded.experiment.runtime.compile:
+            if prepared.engine.kind == "compiled":
                 _compile(job, state, recorder, watcher)
             recorder.begin(state)
             try:

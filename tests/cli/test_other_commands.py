@@ -4,7 +4,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
+from nettool.training.closed_form.units import Product
 from tests.cli.conftest import CONFIGS, Nettool
 
 
@@ -162,6 +164,19 @@ def test_doctor_trains_and_says_that_everything_works(nettool: Nettool) -> None:
     assert result.code == 0
     assert result.out.endswith("everything works\n")
     assert "torch" in result.out
+    assert "closed_form learns what autograd learns on the cpu" in " ".join(result.out.split())
+
+
+def test_doctor_finds_an_engine_that_learns_something_else(nettool: Nettool, monkeypatch: pytest.MonkeyPatch) -> None:
+    backward = Product.backward
+
+    def too_long(product: Product, gradient: torch.Tensor) -> torch.Tensor:
+        return backward(product, gradient.mul_(1.1))
+
+    monkeypatch.setattr(Product, "backward", too_long)
+    result = nettool("doctor")
+    assert result.code == 1
+    assert "closed_form does not learn what autograd learns on the cpu" in " ".join(result.out.split())
 
 
 def test_usage_errors_exit_2_without_a_traceback(nettool: Nettool) -> None:

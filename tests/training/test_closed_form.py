@@ -30,7 +30,7 @@ from nettool.model.losses import Loss, build_loss
 from nettool.model.shapes import plan_network
 from nettool.training.closed_form.chain import Chain, missing_from
 from nettool.training.closed_form.flat import FlatParameters
-from nettool.training.engines import build_step
+from nettool.training.engines import Engine, build_step
 from nettool.training.step import NonFiniteLoss, Step
 
 ACTIVATIONS = ["relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid", "softplus", "linear"]
@@ -90,9 +90,9 @@ class Case:
     def loss(self) -> Loss:
         return build_loss(self.experiment.loss, self.target, self.class_weights)
 
-    def step(self, engine: Any) -> tuple[Network, Step]:
+    def step(self, kind: Any) -> tuple[Network, Step]:
         network = self.network()
-        return network, build_step(engine, network, self.loss(), self.experiment)
+        return network, build_step(Engine(kind), network, self.loss(), self.experiment)
 
 
 def make_case(

@@ -16,7 +16,7 @@ from nettool.model.compile import compile_network
 from nettool.model.losses import build_loss
 from nettool.model.plans import NetworkPlan
 from nettool.model.shapes import plan_network
-from nettool.training.engines import build_step, choose_engine
+from nettool.training.engines import Engine, build_step, choose_engine
 from nettool.training.step import AutogradStep
 from tests.training.conftest import make_dataset
 
@@ -57,7 +57,7 @@ DENSE = make_plan({"dense": 5})
     ids=str,
 )
 def test_the_closed_form_is_for_stacks_of_dense_layers(example: Example, layers: list[Any], engine: str) -> None:
-    assert choose_engine(Runtime(), make_plan(*layers, example=example), CPU) == engine
+    assert choose_engine(Runtime(), make_plan(*layers, example=example), 32, CPU).kind == engine
 
 
 @pytest.mark.parametrize(
@@ -73,15 +73,15 @@ def test_the_closed_form_is_for_stacks_of_dense_layers(example: Example, layers:
     ids=str,
 )
 def test_the_config_and_the_device_choose(runtime: Runtime, device: torch.device, engine: str) -> None:
-    assert choose_engine(runtime, DENSE, device) == engine
+    assert str(choose_engine(runtime, DENSE, 32, device)) == engine
 
 
 def test_a_closed_form_that_there_is_none_of_is_refused_by_the_name_of_the_layer() -> None:
     plan = make_plan({"dense": 4}, {"residual": {"layers": [{"dense": 4}]}})
     with pytest.raises(ConfigError, match=r"closed_form cannot train layers\.1 \(residual\)\. Use autograd"):
-        choose_engine(Runtime(engine="closed_form"), plan, CPU)
+        choose_engine(Runtime(engine="closed_form"), plan, 32, CPU)
     with pytest.raises(ConfigError, match="closed_form trains on the cpu, and this run on cuda"):
-        choose_engine(Runtime(engine="closed_form"), DENSE, CUDA)
+        choose_engine(Runtime(engine="closed_form"), DENSE, 32, CUDA)
 
 
 @pytest.mark.parametrize("settings", [{"compile": True}, {"precision": "bfloat16"}], ids=str)
@@ -97,7 +97,9 @@ def test_bfloat16_is_the_arithmetic_and_not_the_weights() -> None:
         experiment = make_experiment({"dense": 64}, runtime={"precision": precision, "engine": "autograd"})
         network = compile_network(make_plan({"dense": 64}), 0)
         network.layers[0].register_forward_hook(lambda layer, inputs, output: seen.append(output.dtype))
-        step = build_step("autograd", network, build_loss(experiment.loss, CLASSES, None), experiment)
+        step = build_step(
+            Engine("autograd", precision), network, build_loss(experiment.loss, CLASSES, None), experiment
+        )
         data = make_dataset(50, 0)
         data = type(data)(data.features.float(), data.target)
         _, _, gradients[precision] = step.gradients(data.chunks(50), 1)
@@ -111,6 +113,7 @@ def test_bfloat16_is_the_arithmetic_and_not_the_weights() -> None:
 
 def test_a_step_that_is_not_asked_for_it_is_not_compiled() -> None:
     experiment = make_experiment({"dense": 5})
-    step = build_step("autograd", compile_network(DENSE, 0), build_loss(experiment.loss, CLASSES, None), experiment)
+    loss = build_loss(experiment.loss, CLASSES, None)
+    step = build_step(Engine("autograd"), compile_network(DENSE, 0), loss, experiment)
     assert isinstance(step, AutogradStep)
     assert step._mean == step._to_mean

@@ -23,9 +23,11 @@ from nettool.training.step import NonFiniteLoss, Number, Step
 class ClosedFormStep(Step):
     """For a network of which nothing is `missing_from` the closed form, on the cpu."""
 
-    def __init__(self, network: Network, loss: Loss, spec: LossSpec, optimizer: OptimizerSpec) -> None:
+    def __init__(
+        self, network: Network, loss: Loss, spec: LossSpec, optimizer: OptimizerSpec, onednn: bool = False
+    ) -> None:
         self._flat = FlatParameters(network)
-        super().__init__(network, loss, build_optimizer(optimizer, [self._flat.values], self._flat.parts))
+        super().__init__(network, loss, build_optimizer(optimizer, [self._flat.values], self._flat.parts), onednn)
         self._network, self._spec = network, spec
         self._chains: dict[int, Chain] = {}
         self._tiny = torch.finfo(self._flat.values.dtype).tiny
