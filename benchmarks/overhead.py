@@ -14,10 +14,11 @@ import argparse
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
+from tables import spread, table
 
 from nettool.config.load import load_mapping
 from nettool.runs.directory import RunDirectory, locked
@@ -27,6 +28,8 @@ from nettool.workflows.prepare import Prepared, build_job, prepare_training
 from nettool.workflows.recorder import Recorder
 from nettool.workflows.train import train
 from nettool.workflows.watch import Watcher
+
+TITLE = "What safety costs"
 
 ROWS, FEATURES, CLASSES = 20_000, 54, 7
 SAVES = 6
@@ -69,8 +72,8 @@ def whole(prepared: Prepared, folder: Path) -> float:
     return time.perf_counter() - began
 
 
-def compare(seconds: float, rounds: int) -> None:
-    """The first table."""
+def measure(rounds: int, seconds: float = 30) -> dict[str, list[float]]:
+    """Seconds that both take for a job of about so many, one number a round."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         trial = prepared_job(folder, epochs=4)
@@ -84,12 +87,18 @@ def compare(seconds: float, rounds: int) -> None:
         for number in range(rounds):
             for contender in list(contenders)[:: 1 if number % 2 else -1]:
                 times[contender].append(contenders[contender]())
-    print(f"{epochs} epochs, {rounds} rounds")
-    for contender, measured in times.items():
-        low, high = min(measured), max(measured)
-        print(f"  {contender:<16} {statistics.median(measured):7.2f} s  ({low:.2f} to {high:.2f})")
-    ratio = statistics.median(times["nettool train"]) / statistics.median(times["the bare loop"])
-    print(f"  nettool train takes {100 * (ratio - 1):+.1f} % more")
+    return times
+
+
+def percent(measured: Mapping[str, list[float]]) -> float:
+    """How much more `nettool train` takes."""
+    return 100 * (statistics.median(measured["nettool train"]) / statistics.median(measured["the bare loop"]) - 1)
+
+
+def section(measured: Mapping[str, list[float]]) -> str:
+    """The first table."""
+    rows = [(contender, spread(seconds, ".2f")) for contender, seconds in measured.items()]
+    return f"{table(('training', 'seconds'), rows)}\n\nnettool train takes {percent(measured):+.1f} % more."
 
 
 def save_while_training(megabytes: int) -> None:
@@ -139,7 +148,7 @@ def main() -> None:
     parser.add_argument("--megabytes", type=int, default=100)
     options = parser.parse_args()
     print(f"torch {machine.versions()['torch']}, {machine.cpu_name()}, 1 thread")
-    compare(options.seconds, options.rounds)
+    print(section(measure(options.rounds, options.seconds)))
     save_while_training(options.megabytes)
 
 

@@ -13,18 +13,22 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
+from tables import spread, table
 from torch import Tensor, nn
 
 from nettool.config.load import load
 from nettool.workflows.prepare import build_job, prepare_training
 
+TITLE = "Convolutions and an LSTM"
+
 CONFIGS = Path(__file__).parent.parent / "configs"
+OURS, BY_HAND = "nettool", "by hand, fused Adam"
 Steps = Callable[[int], int]
 """Trains so many steps, and says how many examples there were: the last batch of an epoch may be short."""
 
@@ -121,7 +125,7 @@ def text_batches(prepared: Any, size: int, length: int) -> Iterator[tuple[Tensor
         yield stretches[:, :-1], stretches[:, 1:]
 
 
-def measure(contenders: dict[str, Steps], rounds: int, steps: int) -> dict[str, list[float]]:
+def race(contenders: dict[str, Steps], rounds: int, steps: int) -> dict[str, list[float]]:
     """Examples a second of each, one number a round, the order turned round every time."""
     speeds: dict[str, list[float]] = {name: [] for name in contenders}
     for number in range(rounds + 1):
@@ -133,18 +137,41 @@ def measure(contenders: dict[str, Steps], rounds: int, steps: int) -> dict[str, 
     return speeds
 
 
-def show(title: str, speeds: dict[str, list[float]]) -> None:
-    """A row for each contender: median, spread, and nettool's ratio to it."""
-    print(title)
-    ours = statistics.median(speeds["nettool"])
-    for name, each in speeds.items():
-        median = statistics.median(each)
-        spread = f"({min(each):.0f} to {max(each):.0f})"
-        print(f"  {name:<24} {median:8.1f} examples/s {spread:<18} nettool is {ours / median:5.2f} times as fast")
+def measure(
+    rounds: int, steps: int = 20, mnist: Path | None = None, text: Path | None = None
+) -> dict[str, dict[str, list[float]]]:
+    """Examples a second of both networks. mnist, text: other data than the samples of the examples."""
+    torch.manual_seed(0)
+    path = [f"data.path={mnist.resolve()}"] if mnist else []
+    ours, prepared = nettool_steps("mnist_cnn.yaml", *path, "data.augment=null", "optimizer=adam")
+    batches = image_batches(prepared, prepared.batch_size)
+    conv = {OURS: ours, BY_HAND: steps_by_hand(convolutional(), 0.003, batches)}
+    speeds = {"convolutions (mnist_cnn.yaml, no augmentation)": race(conv, rounds, steps)}
+
+    path = [f"data.path={text.resolve()}"] if text else []
+    ours, prepared = nettool_steps("music_lstm.yaml", *path, "optimizer.clip_norm=null")
+    encoder = prepared.data.encoders.features
+    stretches = text_batches(prepared, prepared.batch_size, encoder.length)
+    lstm = {OURS: ours, BY_HAND: steps_by_hand(Recurrent(encoder.vocabulary.size), 0.003, stretches)}
+    return speeds | {"LSTM (music_lstm.yaml)": race(lstm, rounds, max(steps // 4, 1))}
+
+
+def ratio(speeds: Mapping[str, list[float]]) -> float:
+    """How many times as fast as by hand nettool is."""
+    return statistics.median(speeds[OURS]) / statistics.median(speeds[BY_HAND])
+
+
+def section(measured: Mapping[str, Mapping[str, list[float]]]) -> str:
+    """A row for each network."""
+    rows = [
+        (network, spread(speeds[OURS], ",.0f"), spread(speeds[BY_HAND], ",.0f"), f"{ratio(speeds):.2f}")
+        for network, speeds in measured.items()
+    ]
+    return table(("examples a second", OURS, BY_HAND, "ratio"), rows)
 
 
 def main() -> None:
-    """Both jobs."""
+    """Both networks."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mnist", type=Path, help="MNIST's folder; default: the sample of the examples")
     parser.add_argument("--text", type=Path, help="a text; default: the sample of the examples")
@@ -153,21 +180,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    torch.manual_seed(0)
     print(f"torch {torch.__version__}, {given.threads} threads, {given.rounds} rounds of {given.steps} steps")
-
-    path = [f"data.path={given.mnist.resolve()}"] if given.mnist else []
-    ours, prepared = nettool_steps("mnist_cnn.yaml", *path, "data.augment=null", "optimizer=adam")
-    batches = image_batches(prepared, prepared.batch_size)
-    conv = {"nettool": ours, "by hand, fused Adam": steps_by_hand(convolutional(), 0.003, batches)}
-    show("convolutions (mnist_cnn.yaml, no augmentation)", measure(conv, given.rounds, given.steps))
-
-    path = [f"data.path={given.text.resolve()}"] if given.text else []
-    ours, prepared = nettool_steps("music_lstm.yaml", *path, "optimizer.clip_norm=null")
-    encoder = prepared.data.encoders.features
-    stretches = text_batches(prepared, prepared.batch_size, encoder.length)
-    lstm = {"nettool": ours, "by hand, fused Adam": steps_by_hand(Recurrent(encoder.vocabulary.size), 0.003, stretches)}
-    show("LSTM (music_lstm.yaml)", measure(lstm, given.rounds, max(given.steps // 4, 1)))
+    print(section(measure(given.rounds, given.steps, given.mnist, given.text)))
 
 
 if __name__ == "__main__":
