@@ -5,7 +5,7 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo venv dev test lint types imports unit wheel torture format docs clean
+.PHONY: help demo venv dev test lint types imports unit wheel torture bench format docs clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ wheel: dev ## Build the wheel, install it in a new environment, and use it there
 
 torture: dev ## Kill, fail, corrupt and deceive it in every way, exhaustively (half an hour)
 	$(BIN)/python -m tests.torture
+
+bench: venv ## nettool beside what one would pick instead; writes docs/benchmarks.md (half an hour)
+	$(BIN)/python benchmarks/bench.py
 
 format: dev ## Let ruff mend what it can
 	$(BIN)/ruff check --fix .

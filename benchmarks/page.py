@@ -1,0 +1,88 @@
+"""The page docs/benchmarks.md, from the results that bench.py keeps: numbers of runs, nothing computed from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import ModuleType
+from typing import Any
+
+import compare
+import overhead
+import report
+import startup
+import targets
+import throughput
+from tables import table
+
+SECTIONS: Mapping[str, ModuleType] = {"startup": startup, "overhead": overhead, "throughput": throughput}
+"""What is measured beside the jobs: modules with TITLE, measure(rounds) -> JSON, and section(of that) -> Markdown."""
+
+INTRODUCTION = """\
+# Benchmarks
+
+<!-- Written by benchmarks/bench.py; change that, then run `make bench`, or `benchmarks/bench.py --render`. -->
+
+nettool beside what one would pick instead, on one machine, in one run that interleaves all of them. Other machines give
+other numbers: `make bench` prints this page's tables for the one it runs on. Ratios are what to compare; seconds depend
+on what else the machine does."""
+
+HOW_JOBS = f"""\
+Four fully connected networks with relu, softmax cross-entropy and Adam (learning rate 0.001), in float32. The data are
+drawn: normal features, and classes from a random network with noise. All contenders begin with the same weights.
+
+- *µs a step*: the time of an epoch's training, without validation, over its steps; median over the epochs after the
+  first, in which things are compiled and warm up. Then the median over the rounds, with the least and the greatest.
+- *whole, s*: the whole process, from its start to its end, with the reading of the data. *MB*: its peak memory.
+- *ratio*: how many times as long as nettool it takes; above 1 nettool is faster. Median over the rounds of the ratio
+  within the round.
+- *threads*: each was tried with one and with all cores in a round that does not count, and keeps what was faster.
+  nettool goes by its own rule.
+- *loss*: cross-entropy on {4000:,} rows that nobody trained with. Who lies more than {compare.TOLERANCE:.0%} and
+  {compare.SLACK} above the median of the others did not do the same work, and is not compared.
+
+Each contender is a script of benchmarks/peers/ with the library's usual way to write it, in an environment of its own;
+loggers, progress bars and checkpoints of others are off, those of nettool are on. scikit-learn has no dropout, which
+saves it work, and trains one output instead of two for two classes; it is compared all the same. The scanned epoch in
+JAX and the resident loop in PyTorch are what an expert writes for this one network."""
+
+
+def render(results: Mapping[str, Any]) -> str:
+    """The whole page."""
+    return "\n\n".join([INTRODUCTION, _about(results), *_tables(results, HOW_JOBS), _versions(results)]) + "\n"
+
+
+def tables(results: Mapping[str, Any]) -> str:
+    """All that was measured, for the terminal."""
+    return "\n\n".join(_tables(results))
+
+
+def _tables(results: Mapping[str, Any], how_jobs: str = "") -> Iterator[str]:
+    yield "## Targets"
+    yield targets.section(results)
+    if results["networks"]:
+        yield "## Four jobs"
+        yield from filter(None, [how_jobs])
+        yield from map(report.networks_section, results["networks"].values())
+    if "diamonds" in results:
+        yield "## A table, from the csv to the trained network"
+        yield report.diamonds_section(results["diamonds"])
+    for name, section in SECTIONS.items():
+        if name in results:
+            yield f"## {section.TITLE}"
+            yield section.section(results[name])
+
+
+def _about(results: Mapping[str, Any]) -> str:
+    here = results["machine"]
+    return (
+        f"Measured on {here['date']} with `{results['command']}` ({results['rounds']} rounds): {here['cpu']}, "
+        f"{here['cores']} cores, {here['memory_gb']:.0f} GB of memory, {here['system']}."
+    )
+
+
+def _versions(results: Mapping[str, Any]) -> str:
+    rows = [
+        (name, ", ".join(f"{package} {version}" for package, version in versions.items()))
+        for name, versions in results["versions"].items()
+    ]
+    return f"## Versions\n\n{table(('environment', 'versions'), rows)}"
