@@ -30,11 +30,8 @@ def median(standing: Standing, key: str) -> float:
 
 
 def ratio(theirs: Sequence[float], ours: Sequence[float]) -> float:
-    """How many times as long they take: the median over the rounds, whose halves were measured under like conditions.
-
-    A contender that failed on the way has fewer rounds; those it has count.
-    """
-    return statistics.median(their / our for their, our in zip(theirs, ours, strict=False))
+    """How many times as long they take: the median over rounds, in each of which the machine was the same to both."""
+    return statistics.median(their / our for their, our in zip(theirs, ours, strict=True))
 
 
 def finished(standings: Mapping[str, Standing]) -> dict[str, Standing]:

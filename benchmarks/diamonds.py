@@ -30,7 +30,7 @@ LEVELS = {
 }
 """The worst first, each 5 to 15 % dearer than the one before."""
 
-JOB = "diamonds: 53,940 rows of 6 numbers and 3 categories, the price to predict, 128-64, batches of 256, 5 epochs"
+JOB = "53,940 rows, 6 numbers and 3 categories, 128-64, batches of 256, 5 epochs"
 
 NETTOOL_CONFIG = """\
 data:
@@ -107,7 +107,7 @@ def measure(file: Path | None, peers: Sequence[Peer], rounds: int) -> dict[str, 
         ours = Contender("nettool", partial(_run_in_fresh_folder, run_nettool, table), has_own_threads=True)
         theirs = [Contender(peer.name, partial(_run_in_fresh_folder, peer.run, table)) for peer in peers]
         standings = compete("diamonds", [ours, *theirs], rounds, cost="command_s")
-    return {"job": JOB + ("" if file else " (drawn, like the real ones)"), "contenders": standings}
+    return {"job": f"{'diamonds' if file else 'diamonds, drawn'}: {JOB}", "contenders": standings}
 
 
 def _run_in_fresh_folder(run: Callable[[Path, int | None], Run], table: Path, threads: int | None, _: bool) -> Run:

@@ -22,7 +22,8 @@ def networks_section(result: Mapping[str, Any]) -> str:
     standings = result["contenders"]
     behind = behind_in(standings)
     rows = [
-        _network_row(name, standing, standings[OURS], name in behind) for name, standing in finished(standings).items()
+        _network_row(name, standing, standings[OURS], bool({name, OURS} & behind))
+        for name, standing in finished(standings).items()
     ]
     header = ("contender", "threads", "µs a step", "ratio", "whole, s", "ratio", "MB", "loss")
     notes = [f"{name}: the loss lies too far above the others' for a comparison." for name in sorted(behind)]
@@ -34,9 +35,9 @@ def behind_in(standings: Mapping[str, Standing]) -> set[str]:
     return lagging({name: median(each, "loss") for name, each in finished(standings).items() if name != LENIENT})
 
 
-def _network_row(name: str, standing: Standing, ours: Standing, is_behind: bool) -> tuple[str, ...]:
+def _network_row(name: str, standing: Standing, ours: Standing, is_apart: bool) -> tuple[str, ...]:
     ratios = (ratio(values(standing, key), values(ours, key)) for key in ("step_us", "command_s"))
-    steady, whole = ("-" if is_behind else f"{each:.2f}" for each in ratios)
+    steady, whole = ("-" if is_apart else f"{each:.2f}" for each in ratios)
     return (
         name,
         _threads(standing),
