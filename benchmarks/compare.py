@@ -7,12 +7,12 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-TOLERANCE, SLACK = 0.05, 0.02
+TOLERANCE, SLACK = 0.02, 0.01
 """By how much a held-out loss may lie above the median of the others': in proportion, and in nats.
 
-All begin with the same weights and make the same number of the same steps; what differs is the order of the examples
-and the units dropped. That moves the loss by less than 2 %. Who forgets dropout, a layer or the last batches, or has
-another learning rate, moves it by more than this.
+All begin with the same weights and make the same steps; what differs is the order of the examples and the units
+dropped. That moves the loss by 0.6 % at most on the four jobs. Without dropout, or with a third of the learning rate,
+it rises by 4 to 9 % on the jobs with a table, and is found.
 """
 
 Standing = Mapping[str, Any]
