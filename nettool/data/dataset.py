@@ -26,7 +26,7 @@ class Batch(NamedTuple):
 
 
 class Room(NamedTuple):
-    """Memory that one batch after another is gathered into: finding new memory for each would take longer."""
+    """Memory that batches of one size are gathered into: finding new memory for each would take longer."""
 
     features: Tensor | None
     target: Tensor | None
@@ -98,7 +98,7 @@ class Dataset:
         return Batch(_gathered(self.features, indices, room.features), target, weights)
 
     def room(self, size: int) -> Room:
-        """Memory for batches of up to so many examples; stretches find their own."""
+        """Memory for batches of so many examples; stretches find their own."""
         return Room(*(_room(part, size) for part in (self.features, self.target, self.weights)))
 
     def chunks(self, size: int) -> Iterator[Batch]:
@@ -136,7 +136,7 @@ def _room(part: Tensor | Stretches | None, size: int) -> Tensor | None:
 def _gathered(part: Tensor | Stretches, indices: Tensor, room: Tensor | None) -> Tensor:
     if room is None or isinstance(part, Stretches):
         return part.index_select(0, indices)
-    return torch.index_select(part, 0, indices, out=room[: len(indices)])
+    return torch.index_select(part, 0, indices, out=room)
 
 
 def _target(target: Tensor) -> Tensor:
@@ -180,10 +180,12 @@ class Batching:
                 (batch,) = dataset.chunks(self.num_examples)
                 yield self._changed(batch, epoch, 0)
             return
-        order, room = self.order(epoch, dataset.device), dataset.room(self.batch_size)
+        parts = torch.split(self.order(epoch, dataset.device), self.batch_size)
+        room = dataset.room(self.batch_size)
         for number in range(first, self.num_batches):
-            batch = dataset.gather(order[number * self.batch_size : (number + 1) * self.batch_size], room)
-            yield self._changed(batch, epoch, number)
+            if number == self.num_batches - 1:
+                room = dataset.room(len(parts[number]))
+            yield self._changed(dataset.gather(parts[number], room), epoch, number)
 
     def _changed(self, batch: Batch, epoch: int, number: int) -> Batch:
         if self.augment is None:

@@ -141,10 +141,11 @@ class AdamOptimizer(Optimizer):
         self._exp_avg = self._remember("exp_avg")
         self._exp_avg_sq = self._remember("exp_avg_sq")
         self._step = self._step_count()
+        self._one = torch.ones_like(self._step)  # Python's 1 would become a tensor with every step
         self._steps = [self._step] * len(self.parameters)
 
     def _update(self, gradients: list[Tensor], lr: float) -> None:
-        self._step.add_(1)
+        self._step.add_(self._one)
         self._kernel(
             self.parameters, gradients, self._exp_avg, self._exp_avg_sq, [], self._steps, lr=lr,
             beta1=self._beta1, beta2=self._beta2, weight_decay=self._weight_decay, eps=self._epsilon,

@@ -33,7 +33,7 @@ def test_the_order_is_a_function_of_seed_and_epoch() -> None:
 
 
 def test_batches_come_in_the_same_memory_one_after_another() -> None:
-    batches = Batching(10, 3, seed=0).batches(make_dataset(10), epoch=0)
+    batches = Batching(12, 3, seed=0).batches(make_dataset(12), epoch=0)
     places = {tuple(part.data_ptr() for part in batch if part is not None) for batch in batches}
     assert len(places) == 1
 

@@ -165,13 +165,13 @@ hidden = st.one_of(
             "units": st.integers(1, 5),
             "activation": st.sampled_from(ACTIVATIONS),
             "dropout": rates,
-            "norm": st.sampled_from([None, "batch_norm", "layer_norm"]),
             "bias": st.booleans(),
         }
     ).map(lambda settings: {"dense": settings}),
     st.sampled_from(ACTIVATIONS).map(lambda name: {"activation": name}),
     rates.map(lambda rate: {"dropout": rate}),
-    st.sampled_from(["batch_norm", "layer_norm"]),
+    # With the usual epsilon, norm upon norm of numbers that are all the same magnify the last digit a millionfold.
+    st.sampled_from(["batch_norm", "layer_norm"]).map(lambda name: {name: {"epsilon": 0.1}}),
 )
 stacks = st.recursive(
     st.lists(hidden, max_size=4),

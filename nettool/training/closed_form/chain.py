@@ -56,6 +56,7 @@ class Chain:
         self._forward = [unit.forward for unit in builder.units]
         self._backward = [unit.backward for unit in reversed(builder.units[builder.first_learning :])]
         self._loss = build_loss_gradient(loss, builder.output, class_weights)
+        self._last_scale, self._scale = 1.0, builder.output.new_ones(())
 
     def forward(self, batch: Batch) -> tuple[Tensor, float]:
         """The sum of the weighted losses of its examples, [M], and of their weights."""
@@ -66,7 +67,9 @@ class Chain:
 
     def backward(self, scale: float) -> None:
         """Leave the gradients of that sum times `scale` in the flat vector."""
-        gradient = self._loss.gradient.mul_(scale)
+        if scale != self._last_scale:  # a number of Python's becomes a tensor each time
+            self._last_scale, self._scale = scale, self._loss.gradient.new_tensor(scale)
+        gradient = self._loss.gradient.mul_(self._scale)
         for backward in self._backward:
             gradient = backward(gradient)
 

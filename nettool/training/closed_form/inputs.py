@@ -15,10 +15,13 @@ class Rows(Unit):
 
     def __init__(self, members: int) -> None:
         self._members = members
+        self._x = self._rows = torch.empty(0)  # until the first batch comes
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, ...] to [M, B, F]."""
-        return x.flatten(1).expand(self._members, -1, -1)
+        if x is not self._x:  # one batch lies where the one before it did
+            self._x, self._rows = x, x.flatten(1).expand(self._members, -1, -1)
+        return self._rows
 
     def backward(self, gradient: Tensor) -> Tensor:
         """Nobody asks for it."""

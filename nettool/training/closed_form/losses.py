@@ -68,12 +68,14 @@ class SoftmaxCrossEntropy(LossGradient):
         super().__init__(logits)
         self._picked = torch.empty_like(logits[:, :1])
         self._minus_one = torch.full_like(self._picked, -1)
+        self._target = self._index = self._picked  # until the first batch comes
 
     def _differentiate(self, logits: Tensor, target: Tensor) -> Tensor:
+        if target is not self._target:  # one batch lies where the one before it did
+            self._target, self._index = target, target.expand_as(self._picked)
         log_p = torch.log_softmax(logits, 1, out=self._losses)
-        classes = target.expand_as(self._picked)
-        torch.gather(log_p, 1, classes, out=self._picked)
-        torch.exp(log_p, out=self.gradient).scatter_add_(1, classes, self._minus_one)
+        torch.gather(log_p, 1, self._index, out=self._picked)
+        torch.exp(log_p, out=self.gradient).scatter_add_(1, self._index, self._minus_one)
         return self._picked.neg_()
 
 

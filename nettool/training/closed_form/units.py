@@ -50,25 +50,33 @@ class Product(Unit):
         if linear.bias is not None:
             self._bias = flat.value(linear.bias).unsqueeze(self._examples)
             self._bias_gradient = flat.gradient(linear.bias).unsqueeze(self._examples)
+        self._x = self._x_t = self._dz = self._dz_t = self.z  # until the first batch comes
 
     def forward(self, x: Tensor) -> Tensor:
         """The product and the bias."""
-        self._x = x
-        factors = (self._weight, x.mT) if self._is_last else (x, self._weight_t)
+        if x is not self._x:  # one unit's output lies where it always did
+            self._x, self._x_t = x, x.mT
+        left, right = (self._weight, self._x_t) if self._is_last else (x, self._weight_t)
         if self._bias is None:
-            return torch.baddbmm(self.z, *factors, beta=0, alpha=self._scale, out=self.z)
-        return torch.baddbmm(self._bias, *factors, alpha=self._scale, out=self.z)
+            return self._multiply(left, right, self.z)
+        return torch.baddbmm(self._bias, left, right, alpha=self._scale, out=self.z)
 
     def backward(self, gradient: Tensor) -> Tensor:
         """The three gradients above."""
-        by_unit, by_example = (gradient, gradient.mT) if self._is_last else (gradient.mT, gradient)
-        dw = self._weight_gradient
-        torch.baddbmm(dw, by_unit, self._x, beta=0, alpha=self._scale, out=dw)
+        if gradient is not self._dz:
+            self._dz, self._dz_t = gradient, gradient.mT
+        by_unit, by_example = (gradient, self._dz_t) if self._is_last else (self._dz_t, gradient)
+        self._multiply(by_unit, self._x, self._weight_gradient)
         if self._bias is not None:
             torch.sum(gradient, self._examples, keepdim=True, out=self._bias_gradient)
         if self._dx is None:
             return gradient
-        return torch.baddbmm(self._dx, by_example, self._weight, beta=0, alpha=self._scale, out=self._dx)
+        return self._multiply(by_example, self._weight, self._dx)
+
+    def _multiply(self, left: Tensor, right: Tensor, room: Tensor) -> Tensor:
+        if self._scale == 1:
+            return torch.bmm(left, right, out=room)
+        return torch.baddbmm(room, left, right, beta=0, alpha=self._scale, out=room)
 
 
 class Mask:
