@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 import pyarrow as pa
 
 from nettool.data.streams import open_stream
@@ -17,6 +18,9 @@ from nettool.limits import MAX_TABLE_HEADER_BYTES
 from nettool.memory import is_out_of_memory
 
 BOM = b"\xef\xbb\xbf"
+SMALL_BLOCK, LARGE_BLOCK = 1 << 20, 1 << 23
+PIECES = 32
+"""For each thread, of a large file: few enough to be long, and so many that a few of them are a small part of it."""
 NOT_TEXT = {
     b"PK\x03\x04": "a zip archive or an Excel workbook",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook",
@@ -29,11 +33,12 @@ NOT_TEXT = {
 
 def read_delimited(path: Path, delimiter: str | None, limit: int | None) -> pa.Table:
     """Read a csv (delimiter None: a comma, or what the header shows) or tsv file."""
-    delimiter = _read_header(path, delimiter)
+    start = _read_start(path)
+    delimiter = _check_header(path, start, delimiter)
     try:
-        table = _read_typed(path, delimiter, limit)
+        table = _read_typed(path, delimiter, start) if limit is None else _read_first(path, delimiter, limit)
         if table is None:
-            table = _read_whole(path, delimiter)
+            table = _read_whole(path, delimiter, is_quoted=b'"' in start)
     except pa.ArrowException as error:
         if not isinstance(error, pa.ArrowInvalid) and is_out_of_memory(error):  # that may quote a row
             raise
@@ -50,28 +55,27 @@ def read_written(path: Path, delimiter: str | None, names: Iterable[str]) -> pa.
     """The cells of a table that can be read, as the text that stands in the file: `007` stays `007`."""
     import pyarrow.csv as arrow
 
-    parse = arrow.ParseOptions(delimiter=_read_header(path, delimiter), newlines_in_values=True)
+    parse = arrow.ParseOptions(delimiter=_check_header(path, _read_start(path), delimiter), newlines_in_values=True)
     as_text = arrow.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
     with open_stream(path) as stream:
         return arrow.read_csv(stream, parse_options=parse, convert_options=as_text)
 
 
-def _options(delimiter: str, types: dict[str, pa.DataType] | None = None) -> dict[str, Any]:
+def _options(
+    delimiter: str, types: dict[str, pa.DataType] | None = None, *, newlines_in_values: bool = True, **of_parser: Any
+) -> dict[str, Any]:
     import pyarrow.csv as arrow
 
     return {
-        "parse_options": arrow.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+        "parse_options": arrow.ParseOptions(delimiter=delimiter, newlines_in_values=newlines_in_values, **of_parser),
         "convert_options": arrow.ConvertOptions(
             null_values=list(MISSING), strings_can_be_null=True, column_types=types
         ),
     }
 
 
-def _read_typed(path: Path, delimiter: str, limit: int | None) -> pa.Table | None:
-    """Read with the types that the first block shows; None when a later block contradicts them.
-
-    Told the types, Arrow reads faster, and does not keep all the text until the end, which is twice the file.
-    """
+def _read_first(path: Path, delimiter: str, limit: int) -> pa.Table | None:
+    """Read the blocks that hold the first `limit` rows; None where they cannot be read as the first one is."""
     import pyarrow.csv as arrow
 
     batches: list[pa.RecordBatch] = []
@@ -79,35 +83,63 @@ def _read_typed(path: Path, delimiter: str, limit: int | None) -> pa.Table | Non
         try:
             for batch in arrow.open_csv(stream, **_options(delimiter)):
                 batches.append(batch)
-                if limit is None or sum(part.num_rows for part in batches) >= limit:
+                if sum(part.num_rows for part in batches) >= limit:
                     break
         except pa.ArrowInvalid:
             return None
-    if not batches or limit is not None:
-        return pa.Table.from_batches(batches) if batches else None
+    return pa.Table.from_batches(batches) if batches else None
+
+
+def _read_typed(path: Path, delimiter: str, start: bytes) -> pa.Table | None:
+    """Read with the types that the file's first lines show; None where a later one contradicts them.
+
+    Told the types, Arrow reads faster, and does not keep all the text until the end, which is twice the file.
+    """
+    import pyarrow.csv as arrow
+
+    lines = io.BytesIO(start[: max(start.rfind(b"\n"), start.rfind(b"\r")) + 1])
     try:
-        return _read_whole(path, delimiter, _types(batches[0]))
+        # The last record is cut where a value of several lines is. Others that lack a value are found in what follows.
+        types = _types(arrow.read_csv(lines, **_options(delimiter, invalid_row_handler=lambda row: "skip")))
+        return _read_whole(path, delimiter, types, is_quoted=b'"' in start)
     except pa.ArrowInvalid:
         return None
 
 
-def _read_whole(path: Path, delimiter: str, types: dict[str, pa.DataType] | None = None) -> pa.Table:
+def _read_whole(
+    path: Path, delimiter: str, types: dict[str, pa.DataType] | None = None, *, is_quoted: bool
+) -> pa.Table:
+    """Read all of it. is_quoted: whether there are quotation marks, in which a line may end and the value go on.
+
+    Without them Arrow need not look for the ends of the values before it deals out the file to its threads.
+    """
     import pyarrow.csv as arrow
 
+    block = min(max(path.stat().st_size // (PIECES * pa.cpu_count()), SMALL_BLOCK), LARGE_BLOCK)
+    reading = arrow.ReadOptions(block_size=block)
+    table: pa.Table | None = None
     with open_stream(path) as stream:
         counter = _QuoteCounter(stream)
-        table = arrow.read_csv(counter, **_options(delimiter, types))
+        try:
+            options = _options(delimiter, types, newlines_in_values=is_quoted)
+            table = arrow.read_csv(counter, read_options=reading, **options)
+        except pa.ArrowInvalid:
+            if is_quoted or not counter.quotes:
+                raise
+    if counter.quotes and not is_quoted:
+        table = None  # or there would be two of them
+        return _read_whole(path, delimiter, types, is_quoted=True)
     if counter.quotes % 2 and (mistake := _explain(path, delimiter)):
         raise DataError(f"{path}: {mistake}")
     return table
 
 
-def _types(block: pa.RecordBatch) -> dict[str, pa.DataType]:
-    """The columns' types in the first block, whole numbers with room to grow. A column without values has none."""
+def _types(lines: pa.Table) -> dict[str, pa.DataType]:
+    """The columns' types in the first lines, whole numbers with room to grow. A column without values has none."""
     import pyarrow.compute as pc
 
     types: dict[str, pa.DataType] = {}
-    for field, column in zip(block.schema, block.columns, strict=True):
+    for field, column in zip(lines.schema, lines.columns, strict=True):
         if pa.types.is_integer(field.type):
             ends = pc.min_max(column).as_py()
             largest = max(-ends["min"], ends["max"])
@@ -118,23 +150,31 @@ def _types(block: pa.RecordBatch) -> dict[str, pa.DataType]:
 
 
 class _QuoteCounter:
-    """A stream that counts quotation marks: Arrow takes one that is never closed for a very long value."""
+    """A stream that counts quotation marks: Arrow takes one that is never closed for a very long value.
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    What it reads lies in Arrow's memory, which is used again, unlike that of large `bytes`.
+    """
+
+    def __init__(self, stream: io.BufferedReader) -> None:
         self._stream = stream
         self.quotes = 0
         self.closed = False
 
-    def read(self, size: int) -> bytes:
-        chunk = self._stream.read(size)
-        self.quotes += chunk.count(b'"')
-        return chunk
+    def read(self, size: int) -> pa.Buffer:
+        buffer = pa.allocate_buffer(size)
+        chunk = np.frombuffer(buffer, np.uint8)[: self._stream.readinto(memoryview(buffer))]
+        self.quotes += int(np.count_nonzero(chunk == ord('"')))
+        return buffer.slice(0, len(chunk))
 
 
-def _read_header(path: Path, delimiter: str | None) -> str:
-    """Check the first line, and find the delimiter where the suffix does not say it."""
+def _read_start(path: Path) -> bytes:
+    """So much of the file as may hold the line of names."""
     with open_stream(path) as stream:
-        start = stream.read(MAX_TABLE_HEADER_BYTES)
+        return stream.read(MAX_TABLE_HEADER_BYTES)
+
+
+def _check_header(path: Path, start: bytes, delimiter: str | None) -> str:
+    """Check the first line, and find the delimiter where the suffix does not say it."""
     for magic, what in NOT_TEXT.items():
         if start.startswith(magic):
             raise DataError(f"{path}: this is no text but {what}. Cure: export the table as csv.")

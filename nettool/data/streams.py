@@ -8,7 +8,7 @@ import io
 import lzma
 import zlib
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 from nettool.config.data import COMPRESSIONS
 from nettool.errors import DataError
@@ -30,12 +30,12 @@ def check_regular(path: Path) -> None:
         raise DataError(f"{path} is a pipe or a device. Cure: write what comes out of it into a file.")
 
 
-def open_stream(path: Path) -> IO[bytes]:
+def open_stream(path: Path) -> io.BufferedReader:
     """The file's bytes, unpacked as its last suffix says. Reading a damaged archive raises DataError."""
     check_regular(path)
     if path.suffix.lower() not in COMPRESSIONS:
         return path.open("rb")
-    return cast("IO[bytes]", io.BufferedReader(_Unpacked(path), buffer_size=1 << 20))
+    return io.BufferedReader(_Unpacked(path), buffer_size=1 << 20)
 
 
 class _Unpacked(io.RawIOBase):
