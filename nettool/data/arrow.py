@@ -6,7 +6,7 @@ table. Arrow's buffers are numpy's, so nothing is copied that need not be.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,29 @@ def null_mask(array: pa.Array) -> NDArray[np.bool_] | None:
     if pa.types.is_null(array.type):
         return np.ones(len(array), np.bool_)
     return ~_bits(array.buffers()[0], array.offset, len(array))
+
+
+def stretches(table: pa.Table, most: int) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """The table in stretches of at most so many rows, each with the row that it begins at; nothing is copied.
+
+    A file is read in pieces, and to make a column one would take as much memory again.
+    """
+    start = 0
+    for batch in table.to_batches(max_chunksize=most):
+        yield start, batch
+        start += batch.num_rows
+
+
+def gather(read: Callable[[pa.Array], NDArray[Any]], column: pa.ChunkedArray, rows: NDArray[np.int64]) -> NDArray[Any]:
+    """What `read` makes of a column at these rows, which ascend."""
+    starts = np.cumsum([0, *(len(chunk) for chunk in column.chunks)])
+    bounds = np.searchsorted(rows, starts)
+    chunks = column.chunks or [column.combine_chunks()]
+    parts = [
+        read(chunk)[rows[first:last] - start]
+        for chunk, start, first, last in zip(chunks, starts, bounds, [*bounds[1:], len(rows)], strict=False)
+    ]
+    return np.concatenate(parts)
 
 
 def from_numpy(values: NDArray[Any], absent: NDArray[np.bool_] | None = None) -> pa.Array:

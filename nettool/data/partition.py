@@ -41,8 +41,7 @@ def partition(table: pa.Table, columns: Sequence[Column], spec: DataSpec, raw: p
         check_lengths(parts, spec.window)
         return parts if spec.limit is None else {**parts, "train": _latest(parts["train"], spec)}
     features_and_target = used(columns, "feature", "target")
-    names = [column.name for column in features_and_target]
-    keys = content_keys(row_keys(table, features_and_target, spec.split.seed), raw, spec.split.seed, names)
+    keys = content_keys(table, features_and_target, raw, spec.split.seed)
     groups = _group_keys(table, columns, spec)
     stratum = _stratum(columns)
     classes = None if stratum is None else class_codes(table, stratum)

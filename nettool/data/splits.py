@@ -6,17 +6,21 @@ same have the same key, and one key is on one side: a duplicate of a training ex
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import product
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from nettool.config.data import ColumnKind, SplitName
+from nettool.config.data import SplitName
+from nettool.data.arrow import stretches
 from nettool.data.columns import Column
 from nettool.data.kinds import as_kind
+from nettool.data.parallel import each
 from nettool.data.values import codes, instants, is_date, is_numeric, is_text, levels, numbers
 
 Keys = NDArray[np.uint64]
@@ -27,6 +31,9 @@ NAMES: tuple[SplitName, ...] = ("train", "validation", "test")
 MAX_TEXTS = 100_000
 """An unused column of more different texts has no say in where its rows go: hashing them takes too long."""
 
+BLOCK = 1 << 15
+"""Rows hashed at a time: they stay in the cache."""
+
 _MISSING = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -36,56 +43,107 @@ def row_keys(table: pa.Table, columns: Iterable[Column], seed: int) -> Keys:
     The table is conformed (`columns.conform`), so equal values have equal keys in every file format. The order of
     the columns has no say.
     """
-    total = np.zeros(table.num_rows, np.uint64)
-    for column in columns:
-        # Each column's hash depends on its name, and their sum on no order.
-        total += _value_keys(table.column(column.name), column)
-    return _mixed(total ^ _text_key(f"seed {seed}"))
+    return _keys_of_sums(_sums(_values_used(table, columns), table.num_rows), seed)
 
 
-def content_keys(keys: Keys, raw: pa.Table, seed: int, used: Collection[str] = ()) -> Keys:
-    """The same groups of rows as `keys` makes, under keys that depend on all that the table says: uint64 [n].
+def content_keys(table: pa.Table, columns: Iterable[Column], raw: pa.Table, seed: int) -> Keys:
+    """The same groups of rows as `row_keys` makes, under keys that depend on all that the table says: uint64 [n].
 
-    keys: of the columns that are used (`row_keys`), which say what rows are equal. raw: the simplified table, with all
-    columns as they were read. So a run with other features, or with a column read as another kind, meets the same
-    split, and the two compare. A group has the smallest key among its rows. used: columns that have a say however
-    many texts they hold: those of `keys`, or groups that differ in nothing else would be one.
+    columns: those that are used, of the conformed table. raw: the simplified table, with all columns as they were read.
+    So a run with other features, or with a column read as another kind, meets the same split, and the two compare. A
+    group has the smallest key among its rows.
     """
-    total = np.zeros(raw.num_rows, np.uint64)
-    for name in raw.column_names:
-        values = raw.column(name)
-        kind = _kind_of_type(values, name in used)
-        if kind is not None:
-            values = as_kind(values, kind, name, "") if kind == "date" else values
-            total += _value_keys(values, Column(name, kind, "unused"))
-    rows = _mixed(total ^ _text_key(f"seed {seed}"))
-    _, group = np.unique(keys, return_inverse=True)
+    used, read = _values_used(table, columns), _values_read(raw, columns)
+    both = used & read
+    sums = _sums(both, raw.num_rows)
+    groups = _keys_of_sums(sums + _sums(used - both, raw.num_rows), seed)
+    if used == read:
+        return groups
+    rows = _keys_of_sums(sums + _sums(read - both, raw.num_rows), seed)
+    ordered = np.sort(groups)
+    if (ordered[1:] != ordered[:-1]).all():  # each row is a group of its own
+        return rows
+    _, group = np.unique(groups, return_inverse=True)
     smallest = np.full(group.max(initial=-1) + 1, np.iinfo(np.uint64).max, np.uint64)
     np.minimum.at(smallest, group, rows)
     return smallest[group]
 
 
-def _kind_of_type(values: pa.ChunkedArray, is_used: bool) -> ColumnKind | None:
-    """How to hash a column of this type; None for what has no plain values, or so many texts that it would be slow."""
-    if is_text(values.type):
-        return "category" if is_used or len(levels(values)) <= MAX_TEXTS else None
-    if is_date(values.type):
-        return "date"
-    return "number" if is_numeric(values.type) or pa.types.is_boolean(values.type) else None
+@dataclass(frozen=True)
+class _Values:
+    """A column whose values are hashed. Two of one name and one way to hash them say the same, row by row.
+
+    kind: category for all text, number for truths too.
+    """
+
+    name: str
+    kind: Literal["category", "date", "number"]
+    values: pa.ChunkedArray = field(compare=False)
 
 
-def _value_keys(values: pa.ChunkedArray, column: Column) -> Keys:
+def _values_used(table: pa.Table, columns: Iterable[Column]) -> set[_Values]:
+    """Columns of a conformed table."""
+    ways: dict[str, Literal["category", "date"]] = {"category": "category", "text": "category", "date": "date"}
+    return {_Values(c.name, ways.get(c.kind, "number"), table.column(c.name)) for c in columns}
+
+
+def _values_read(raw: pa.Table, used: Iterable[Column]) -> set[_Values]:
+    """Columns of a simplified table, without those that have no plain values."""
+    names = {column.name for column in used}
+    found = set()
+    for name in raw.column_names:
+        values = raw.column(name)
+        if is_text(values.type):
+            # Those that are used have a say in any case, or groups that differ in nothing else would be one.
+            if name in names or len(levels(values)) <= MAX_TEXTS:
+                found.add(_Values(name, "category", values))
+        elif is_date(values.type):
+            found.add(_Values(name, "date", as_kind(values, "date", name, "")))
+        elif is_numeric(values.type) or pa.types.is_boolean(values.type):
+            found.add(_Values(name, "number", values))
+    return found
+
+
+def _sums(columns: Collection[_Values], num_rows: int) -> Keys:
+    """The sum of the hashes of each row's values: uint64 [n]. A sum has no order."""
+    sums = np.zeros(num_rows, np.uint64)
+    table = pa.table([column.values for column in columns], names=[column.name for column in columns])
+    hashes = [_hash_of(column) for column in columns]
+
+    def add(stretch: tuple[int, pa.RecordBatch]) -> None:
+        start, batch = stretch
+        for values, hash_values in zip(batch.columns, hashes, strict=True):
+            sums[start : start + batch.num_rows] += hash_values(values)
+
+    each(add, stretches(table, BLOCK), num_rows)
+    return sums
+
+
+def _hash_of(column: _Values) -> Callable[[pa.Array], Keys]:
+    """How a part of this column is hashed. It depends on the column's name."""
     name = _text_key(column.name)
-    if column.kind in ("category", "text"):
-        known = np.array([_text_key(level) for level in levels(values)] + [_MISSING], np.uint64)
-        return _mixed(known ^ name)[codes(values)]
+    if column.kind == "category":
+        known = np.array([_text_key(level) for level in levels(column.values)] + [_MISSING], np.uint64)
+        known = _mixed(known ^ name)
+        return lambda part: known[codes(part)]
     if column.kind == "date":
         # NaT is the smallest integer, the same for every missing date.
-        return _mixed(instants(values).view(np.uint64) ^ name)
-    found = numbers(values) + 0.0  # which turns -0.0 into 0.0
-    bits = found.view(np.uint64)
-    bits[np.isnan(found)] = _MISSING  # NaN has many bit patterns
-    return _mixed(bits ^ name)
+        return lambda part: _mixed(instants(part).view(np.uint64) ^ name)
+    return lambda part: _mixed(_bits(numbers(part)) ^ name)
+
+
+def _bits(values: NDArray[np.float64]) -> Keys:
+    """Equal ones of equal values."""
+    values = values + 0.0  # which turns -0.0 into 0.0
+    bits = values.view(np.uint64)
+    absent = np.isnan(values)
+    if absent.any():
+        bits[absent] = _MISSING  # NaN has many bit patterns
+    return bits
+
+
+def _keys_of_sums(sums: Keys, seed: int) -> Keys:
+    return _mixed(sums ^ _text_key(f"seed {seed}"))
 
 
 def _text_key(text: str) -> np.uint64:
@@ -118,27 +176,35 @@ def split_rows(
     of a handful of rows would be missing on some side.
     """
     units = keys if groups is None else groups
-    order = np.argsort(units, kind="stable")
-    if classes is not None and groups is None:
-        order = order[np.argsort(classes[order], kind="stable")]
-        edges = np.flatnonzero(np.diff(classes[order], prepend=-1))
+    if classes is None or groups is not None or len(keys) == 0:
+        order, edges = None, np.zeros(min(len(keys), 1), np.int64)
     else:
-        edges = np.zeros(min(len(order), 1), np.int64)
-    sorted_units = units[order]
-    sides = np.empty(len(order), np.int8)
+        order = np.argsort(_small(classes), kind="stable")
+        units = units[order]
+        edges = np.flatnonzero(np.diff(classes[order], prepend=-1))
+    sides = np.zeros(len(units), np.int8)
     cuts = np.array([fractions[0], fractions[0] + fractions[1]])
     wanted = np.array(fractions) > 0
     excess = np.zeros(3)
-    for start, end in zip(edges, [*edges[1:], len(order)], strict=True):
-        part = sorted_units[start:end]
+    for start, end in zip(edges, [*edges[1:], len(units)], strict=True):
+        part = np.sort(units[start:end])
         # Where one group of equal rows ends and the next begins: the only places to cut.
         places = np.flatnonzero(np.concatenate(([True], part[1:] != part[:-1], [True])))
         first, second = _best_cuts(places, cuts * len(part), wanted, excess)
-        sides[order[start : start + first]] = 0
-        sides[order[start + first : start + second]] = 1
-        sides[order[start + second : end]] = 2
+        for cut in (first, second):
+            if cut < len(part):
+                sides[start:end] += units[start:end] >= part[cut]
         excess += np.array([first, second - first, len(part) - second]) - np.array(fractions) * len(part)
-    return sides
+    if order is None:
+        return sides
+    found = np.empty_like(sides)
+    found[order] = sides
+    return found
+
+
+def _small(classes: Codes) -> NDArray[np.integer[Any]]:
+    """The same numbers in 16 bits where they fit: numpy sorts those by their digits, which is faster."""
+    return classes.astype(np.uint16) if classes.max() < 1 << 16 else classes
 
 
 def _best_cuts(

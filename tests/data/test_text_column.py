@@ -201,8 +201,7 @@ def test_a_hundred_thousand_texts_do_not_fall_into_one_group() -> None:
         )
     )
     columns = (Column("review", "text", "feature"), Column("liked", "boolean", "target"))
-    keys = splits.row_keys(conform(raw, columns), columns, 0)
-    assert len(np.unique(splits.content_keys(keys, raw, 0, used=["review"]))) == count
+    assert len(np.unique(splits.content_keys(conform(raw, columns), columns, raw, 0))) == count
 
 
 def test_stored_encoders_give_the_bits_that_training_had_from_every_format(tmp_path: Path) -> None:
