@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from nettool.config.data import ColumnKind, DataSpec
 from nettool.data.inference import CONSTANT, DISTINCT, NOTHING, infer_kind
 from nettool.data.kinds import as_kind, declare
+from nettool.data.parallel import each
 from nettool.data.values import count_missing, missing, show, simplify
 from nettool.errors import ConfigError, ConfigPath, DataError, Mistake
 
@@ -45,7 +46,8 @@ def describe_columns(table: pa.Table, spec: DataSpec, source: str = "the table")
     """
     _check_names(table.column_names, spec)
     table = simplify(table)
-    described = tuple(_describe(table.column(name), name, spec, source) for name in table.column_names)
+    names = table.column_names
+    described = tuple(each(lambda name: _describe(table.column(name), name, spec, source), names, table.num_rows))
     unusable = [
         Mistake(path, f"{show(column.name)} cannot be used: {column.reason}.")
         for path, name in _named(spec)
@@ -224,7 +226,9 @@ def conform(table: pa.Table, columns: Iterable[Column], source: str = "the table
 
     Raises DataError with row and value where a cell has no such meaning, or is infinite.
     """
-    return pa.table({c.name: as_kind(table.column(c.name), c.kind, c.name, source) for c in columns})
+    columns = tuple(columns)
+    kinds = each(lambda c: as_kind(table.column(c.name), c.kind, c.name, source), columns, table.num_rows)
+    return pa.table(kinds, names=[column.name for column in columns])
 
 
 def check_target(table: pa.Table, columns: Iterable[Column], source: str) -> None:

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from nettool.config.data import Scale
 from nettool.config.signature import TableExample
+from nettool.data.arrow import stretches
 from nettool.data.columns import Column, used
 from nettool.data.features import (
     CategoryColumn,
@@ -21,9 +22,10 @@ from nettool.data.features import (
     column_to_json,
     fit_column,
 )
+from nettool.data.parallel import each
 from nettool.data.stored import check_distinct
 
-BLOCK = 8192
+BLOCK = 1 << 14
 """Rows encoded at a time: all columns of a block stay in the cache while they are written."""
 
 
@@ -46,10 +48,11 @@ class TableEncoder:
     def fit(cls, table: pa.Table, columns: Iterable[Column], scale: Scale, rows: Rows | None = None) -> TableEncoder:
         """Fit to the training rows of a conformed table (all rows by default)."""
         rows = np.arange(table.num_rows) if rows is None else rows
-        fitted = [
-            fit_column(column.kind, column.name, table.column(column.name), rows, scale)
-            for column in used(columns, "feature")
-        ]
+        fitted = each(
+            lambda column: fit_column(column.kind, column.name, table.column(column.name), rows, scale),
+            used(columns, "feature"),
+            table.num_rows,
+        )
         return cls(tuple(sorted(fitted, key=lambda column: column.embedded)))
 
     @property
@@ -72,16 +75,17 @@ class TableEncoder:
         rows = np.arange(table.num_rows) if rows is None else rows
         out = np.empty((len(rows), len(self.feature_names)), np.float32)
         ends = np.cumsum([len(column.names) for column in self.columns])
-        sources = [table.column(column.name) for column in self.columns]
-        readers = [column.reader(source) for column, source in zip(self.columns, sources, strict=True)]
-        for start in range(0, table.num_rows, BLOCK):
-            first, last = np.searchsorted(rows, (start, start + BLOCK))
-            if first == last:
-                continue
+        table = table.select([column.name for column in self.columns])
+        readers = [column.reader(source) for column, source in zip(self.columns, table.columns, strict=True)]
+
+        def write(stretch: tuple[int, pa.RecordBatch]) -> None:
+            start, batch = stretch
+            first, last = np.searchsorted(rows, (start, start + batch.num_rows))
             chosen = rows[first:last] - start
-            for column, source, read, end in zip(self.columns, sources, readers, ends, strict=True):
-                values = read(source.slice(start, BLOCK))
-                column.write(values[chosen], out[first:last, end - len(column.names) : end])
+            for column, source, read, end in zip(self.columns, batch.columns, readers, ends, strict=True):
+                column.write(read(source)[chosen], out[first:last, end - len(column.names) : end])
+
+        each(write, stretches(table, BLOCK), table.num_rows)
         return out
 
     def decode(self, encoded: Matrix) -> pa.Table:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from nettool.config.data import Scale
-from nettool.data.arrow import from_numpy, from_texts
+from nettool.data.arrow import from_numpy, from_texts, gather
 from nettool.data.scaling import Floats, Scaler
 from nettool.data.stored import from_stored
 from nettool.data.values import codes, instants, levels, numbers, show
@@ -23,7 +23,7 @@ from nettool.errors import DataError
 
 Matrix = NDArray[np.float32]
 Rows = NDArray[np.int64]
-Read = Callable[[pa.ChunkedArray], NDArray[Any]]
+Read = Callable[[pa.Array], NDArray[Any]]
 """A part of a column -> one number or code for each of its rows."""
 
 MOST_ONE_HOT = 32
@@ -46,7 +46,7 @@ class NumberColumn:
     @classmethod
     def fit(cls, name: str, column: pa.ChunkedArray, rows: Rows, scale: Scale) -> NumberColumn:
         """Fit to the training rows."""
-        values = numbers(column)[rows]
+        values = gather(numbers, column, rows)
         return cls(name, Scaler.fit(values, scale), bool(np.isnan(values).any()))
 
     @property
@@ -90,7 +90,7 @@ class BooleanColumn:
     @classmethod
     def fit(cls, name: str, column: pa.ChunkedArray, rows: Rows, scale: Scale) -> BooleanColumn:
         """Fit to the training rows."""
-        values = numbers(column)[rows]
+        values = gather(numbers, column, rows)
         known = values[~np.isnan(values)]
         return cls(name, float(known.mean()) if len(known) else 0.0, bool(len(known) < len(values)))
 
@@ -136,7 +136,7 @@ class CategoryColumn:
     @classmethod
     def fit(cls, name: str, column: pa.ChunkedArray, rows: Rows, scale: Scale) -> CategoryColumn:
         """Fit to the training rows."""
-        found = np.unique(codes(column)[rows])
+        found = np.flatnonzero(np.bincount(codes(column)[rows] + 1)) - 1
         known = levels(column)
         return cls(name, tuple(sorted(known[code] for code in found if code >= 0)), bool((found < 0).any()))
 
@@ -200,7 +200,7 @@ class DateColumn:
     @classmethod
     def fit(cls, name: str, column: pa.ChunkedArray, rows: Rows, scale: Scale) -> DateColumn:
         """Fit to the training rows. Years and days differ too much in size to be left unscaled."""
-        values = instants(column)[rows]
+        values = gather(instants, column, rows)
         known = values[~np.isnat(values)]
         earliest = int(known.min().astype(np.int64)) if len(known) else 0
         parts = _date_parts(values, earliest)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +12,7 @@ import pyarrow as pa
 from nettool.config.data import ColumnKind
 from nettool.data.arrow import to_numpy
 from nettool.data.kinds import NUMBER, NUMBER_WITH_COMMA, PAIRS, bad_number, parse_date
-from nettool.data.values import count_missing, describe_type, is_date, is_numeric, is_text, levels, one_array
+from nettool.data.values import count_missing, describe_type, ends, is_date, is_numeric, is_text, levels, one_array
 from nettool.errors import DataError
 
 NUMBERS_SHARE = 0.9
@@ -60,26 +61,27 @@ def infer_kind(
 
 
 def _infer_typed(column: pa.ChunkedArray, count: int, may_ignore: bool) -> Found:
-    import pyarrow.compute as pc
-
     kind = column.type
     examples = _examples(column)
-    if pa.types.is_boolean(kind):
-        return _constant_or(Found("boolean", "true and false", 2, examples), column, count, may_ignore)
-    if is_date(kind):
-        return _constant_or(Found("date", "dates", None, examples), column, count, may_ignore)
+    may_be_constant = may_ignore and count == len(column)
+    if pa.types.is_boolean(kind) or is_date(kind):
+        if may_be_constant and _says_one_thing(column):
+            return Found("ignore", CONSTANT, 1, examples[:1])
+        is_boolean = pa.types.is_boolean(kind)
+        return Found("boolean", "true and false", 2, examples) if is_boolean else Found("date", "dates", None, examples)
     if pa.types.is_null(kind):
         return Found("ignore", NOTHING, 0)
     if not is_numeric(kind):
         return Found("ignore", f"it holds {describe_type(kind)}, which nettool does not read", None, ())
-    if may_ignore and counts_rows(column):
+    low, high = ends(column)
+    if may_ignore and counts_rows(column, low, high):
         return Found("ignore", "it counts the rows", None, examples)
-    found = Found("number", "numbers", None, examples)
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
-        ends = pc.min_max(column).as_py()
-        if (ends["min"], ends["max"]) == (0, 1) and (pa.types.is_integer(kind) or _whole(column)):
-            return Found("boolean", "0 and 1", 2, examples)
-    return _constant_or(found, column, count, may_ignore)
+    if (low, high) == (0, 1) and (pa.types.is_integer(kind) or _whole(column)):
+        return Found("boolean", "0 and 1", 2, examples)
+    # One value here and none there do tell rows apart.
+    if may_be_constant and low == high:
+        return Found("ignore", CONSTANT, 1, examples[:1])
+    return Found("number", "numbers", None, examples)
 
 
 def _examples(column: pa.ChunkedArray) -> tuple[str, ...]:
@@ -94,30 +96,21 @@ def _whole(column: pa.ChunkedArray) -> bool:
     return bool(pc.all(pc.or_kleene(pc.is_nan(column), pc.equal(column, pc.floor(column)))).as_py())
 
 
-def _constant_or(found: Found, column: pa.ChunkedArray, count: int, may_ignore: bool) -> Found:
-    """`found`, unless the column always says the same. One value here and none there do tell rows apart."""
+def _says_one_thing(column: pa.ChunkedArray) -> bool:
     import pyarrow.compute as pc
 
-    if not may_ignore or count < len(column):
-        return found
-    ends = pc.min_max(column)
-    if ends["min"] != ends["max"]:
-        return found
-    return Found("ignore", CONSTANT, 1, found.examples[:1])
+    low, high = pc.min_max(column).values()
+    return bool(low == high)
 
 
-def counts_rows(column: pa.ChunkedArray) -> bool:
-    """Whether the column is a permutation of consecutive integers, as row numbers are.
+def counts_rows(column: pa.ChunkedArray, low: Any, high: Any) -> bool:
+    """Whether the column, with these ends, is a permutation of consecutive integers, as row numbers are.
 
     Such a number leaks: files are often sorted by what is to be predicted. Fewer than three rows show nothing.
     """
-    import pyarrow.compute as pc
-
     count = len(column)
-    if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)) or count < 3:
+    if count < 3:
         return False
-    ends = pc.min_max(column).as_py()
-    low, high = ends["min"], ends["max"]
     if low is None or high - low != count - 1 or count_missing(column) or low != int(low):
         return False
     if low not in (0, 1) and count < LONG_COUNT:

@@ -34,7 +34,8 @@ class Scaler:
     @classmethod
     def fit(cls, values: Floats, how: Scale) -> Scaler:
         """Fit to the training rows' values, NaN for missing; population statistics in float64."""
-        known = values[~np.isnan(values)]
+        absent = np.isnan(values)
+        known = values[~absent] if absent.any() else values
         if len(known) == 0:
             return cls(0.0, 0.0, 0.0, how != "none")
         mean, deviation = moments(known)
@@ -51,12 +52,16 @@ class Scaler:
 
     def encode(self, values: Floats) -> Floats:
         """Scale values, NaN for missing. The result has no NaN."""
-        filled = np.where(np.isnan(values), self.fill, values)
         if self.scale == 0:
-            return np.zeros_like(filled)
+            return np.zeros_like(values)
+        absent = np.isnan(values)
+        filled = np.where(absent, self.fill, values) if absent.any() else values
         with np.errstate(over="ignore"):
-            encoded = (filled - self.shift) / self.scale
-        return np.clip(encoded, -CLIP, CLIP) if self.clip else encoded
+            encoded = filled - self.shift
+            encoded /= self.scale
+        if self.clip:
+            np.maximum(np.minimum(encoded, CLIP, out=encoded), -CLIP, out=encoded)
+        return encoded
 
     def decode(self, encoded: Floats) -> Floats:
         """Back to the column's own units."""
@@ -65,14 +70,24 @@ class Scaler:
 
 def moments(values: Floats) -> tuple[float, float]:
     """Mean and population standard deviation, without overflow or underflow on the way."""
-    largest = float(np.abs(values).max()) or 1.0
-    mean = float(np.mean(values / largest)) * largest
+    largest = _largest(values) or 1.0
+    scratch = values / largest
+    mean = float(np.mean(scratch)) * largest
     with np.errstate(over="ignore"):
-        centred = np.nan_to_num(values - mean)
-    spread = float(np.abs(centred).max())
+        centred = np.subtract(values, mean, out=scratch)
+    spread = _largest(centred)
+    if not np.isfinite(spread):
+        centred = np.nan_to_num(centred)
+        spread = _largest(centred)
     if spread == 0:
         return mean, 0.0
-    return mean, float(np.sqrt(np.mean(np.square(centred / spread)))) * spread
+    centred /= spread
+    return mean, float(np.sqrt(np.mean(np.square(centred, out=centred)))) * spread
+
+
+def _largest(values: Floats) -> float:
+    """The greatest magnitude."""
+    return max(-float(values.min()), float(values.max()))
 
 
 def is_constant(mean: float, deviation: float) -> bool:

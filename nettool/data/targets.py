@@ -43,7 +43,7 @@ class ClassEncoder:
         (column,) = columns
         found = class_codes(table, column)
         names = class_names(raw, table, column)
-        return cls(column.name, tuple(names[code] for code in np.unique(found[rows])), binary)
+        return cls(column.name, tuple(names[code] for code in np.flatnonzero(np.bincount(found[rows]))), binary)
 
     @property
     def target(self) -> Target:

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -144,6 +145,18 @@ def missing(column: pa.ChunkedArray) -> NDArray[np.bool_]:
     import pyarrow.compute as pc
 
     return to_numpy(one_array(pc.is_null(column, nan_is_null=True)))
+
+
+def ends(column: pa.ChunkedArray) -> tuple[Any, Any]:
+    """The least and the greatest of a column's numbers; None, or of floats NaN, where it has none."""
+    import pyarrow.compute as pc
+
+    if pa.types.is_floating(column.type):  # numpy is ten times as fast as Arrow here
+        parts = [numbers(chunk) for chunk in column.chunks]
+        lows, highs = ([end.reduce(part, initial=np.nan) for part in parts] for end in (np.fmin, np.fmax))
+        return float(np.fmin.reduce(lows, initial=np.nan)), float(np.fmax.reduce(highs, initial=np.nan))
+    both = pc.min_max(column).as_py()
+    return both["min"], both["max"]
 
 
 def count_missing(column: pa.ChunkedArray) -> int:
