@@ -141,7 +141,11 @@ def baseline_predictions(
 
     target = train_target.detach().cpu()
     if isinstance(signature_target, ClassTarget) and not signature_target.binary:
-        target = torch.nn.functional.one_hot(target, len(signature_target.classes))
+        num_classes = len(signature_target.classes)
+        if weights is None:
+            counts = torch.bincount(target, minlength=num_classes)
+            return (counts.double() / len(target)).expand(n, -1)
+        target = torch.nn.functional.one_hot(target, num_classes)
     values = target.double()
     if weights is None:
         row = values.mean(dim=0)
