@@ -6,6 +6,7 @@ table. Arrow's buffers are numpy's, so nothing is copied that need not be.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -48,16 +49,23 @@ def stretches(table: pa.Table, most: int) -> Iterator[tuple[int, pa.RecordBatch]
         start += batch.num_rows
 
 
+def empty(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    """An array to be written to, for a while: in Arrow's memory, which is used again when it is let go.
+
+    Large arrays of numpy go back to the system, which takes longer to give them out than numbers take to work out.
+    """
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    return np.ndarray(shape, dtype, pa.allocate_buffer(max(size, 1)))
+
+
 def gather(read: Callable[[pa.Array], NDArray[Any]], column: pa.ChunkedArray, rows: NDArray[np.int64]) -> NDArray[Any]:
     """What `read` makes of a column at these rows, which ascend."""
     starts = np.cumsum([0, *(len(chunk) for chunk in column.chunks)])
     bounds = np.searchsorted(rows, starts)
-    chunks = column.chunks or [column.combine_chunks()]
-    parts = [
-        read(chunk)[rows[first:last] - start]
-        for chunk, start, first, last in zip(chunks, starts, bounds, [*bounds[1:], len(rows)], strict=False)
-    ]
-    return np.concatenate(parts)
+    found = empty((len(rows),), read(column.combine_chunks().slice(0, 0)).dtype)
+    for chunk, start, first, last in zip(column.chunks, starts[:-1], bounds[:-1], bounds[1:], strict=True):
+        found[first:last] = read(chunk)[rows[first:last] - start]
+    return found
 
 
 def from_numpy(values: NDArray[Any], absent: NDArray[np.bool_] | None = None) -> pa.Array:

@@ -25,7 +25,7 @@ from nettool.data.features import (
 from nettool.data.parallel import each
 from nettool.data.stored import check_distinct
 
-BLOCK = 1 << 14
+BLOCK = 1 << 16
 """Rows encoded at a time: all columns of a block stay in the cache while they are written."""
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field, FiniteFloat
 
 from nettool.config.data import Scale
+from nettool.data.arrow import empty
 
 CLIP = 10.0
 """Scaled numbers end here. A value ten deviations out is either a mistake or all that the network would see."""
@@ -71,7 +72,7 @@ class Scaler:
 def moments(values: Floats) -> tuple[float, float]:
     """Mean and population standard deviation, without overflow or underflow on the way."""
     largest = _largest(values) or 1.0
-    scratch = values / largest
+    scratch = np.divide(values, largest, out=empty(values.shape, np.float64))
     mean = float(np.mean(scratch)) * largest
     with np.errstate(over="ignore"):
         centred = np.subtract(values, mean, out=scratch)

@@ -17,7 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from nettool.config.data import SplitName
-from nettool.data.arrow import stretches
+from nettool.data.arrow import empty, stretches
 from nettool.data.columns import Column
 from nettool.data.kinds import as_kind
 from nettool.data.parallel import each
@@ -31,8 +31,8 @@ NAMES: tuple[SplitName, ...] = ("train", "validation", "test")
 MAX_TEXTS = 100_000
 """An unused column of more different texts has no say in where its rows go: hashing them takes too long."""
 
-BLOCK = 1 << 15
-"""Rows hashed at a time: they stay in the cache."""
+CELLS = 1 << 18
+"""Of a table, hashed at a time: they stay in the cache."""
 
 _MISSING = np.uint64(0x9E3779B97F4A7C15)
 
@@ -107,33 +107,35 @@ def _values_read(raw: pa.Table, used: Iterable[Column]) -> set[_Values]:
 def _sums(columns: Collection[_Values], num_rows: int) -> Keys:
     """The sum of the hashes of each row's values: uint64 [n]. A sum has no order."""
     sums = np.zeros(num_rows, np.uint64)
-    table = pa.table([column.values for column in columns], names=[column.name for column in columns])
-    hashes = [_hash_of(column) for column in columns]
+    ordered = sorted(columns, key=lambda column: column.kind)
+    table = pa.table([column.values for column in ordered], names=[column.name for column in ordered])
+    names = np.array([_text_key(column.name) for column in ordered], np.uint64)[:, None]
+    readers = [_reader(column) for column in ordered]
 
     def add(stretch: tuple[int, pa.RecordBatch]) -> None:
         start, batch = stretch
-        for values, hash_values in zip(batch.columns, hashes, strict=True):
-            sums[start : start + batch.num_rows] += hash_values(values)
+        bits = empty((len(readers), batch.num_rows), np.uint64)
+        for row, values, read in zip(bits, batch.columns, readers, strict=True):
+            row[:] = read(values)
+        bits ^= names
+        sums[start : start + batch.num_rows] = _mix(bits).sum(axis=0)
 
-    each(add, stretches(table, BLOCK), num_rows)
+    each(add, stretches(table, max(CELLS // max(len(ordered), 1), 1)), num_rows)
     return sums
 
 
-def _hash_of(column: _Values) -> Callable[[pa.Array], Keys]:
-    """How a part of this column is hashed. It depends on the column's name."""
-    name = _text_key(column.name)
+def _reader(column: _Values) -> Callable[[pa.Array], Keys]:
+    """Equal numbers of 64 bits for equal values of this column."""
     if column.kind == "category":
         known = np.array([_text_key(level) for level in levels(column.values)] + [_MISSING], np.uint64)
-        known = _mixed(known ^ name)
         return lambda part: known[codes(part)]
     if column.kind == "date":
         # NaT is the smallest integer, the same for every missing date.
-        return lambda part: _mixed(instants(part).view(np.uint64) ^ name)
-    return lambda part: _mixed(_bits(numbers(part)) ^ name)
+        return lambda part: instants(part).view(np.uint64)
+    return lambda part: _bits(numbers(part))
 
 
 def _bits(values: NDArray[np.float64]) -> Keys:
-    """Equal ones of equal values."""
     values = values + 0.0  # which turns -0.0 into 0.0
     bits = values.view(np.uint64)
     absent = np.isnan(values)
@@ -143,20 +145,24 @@ def _bits(values: NDArray[np.float64]) -> Keys:
 
 
 def _keys_of_sums(sums: Keys, seed: int) -> Keys:
-    return _mixed(sums ^ _text_key(f"seed {seed}"))
+    return _mix(sums ^ _text_key(f"seed {seed}"))
 
 
 def _text_key(text: str) -> np.uint64:
     return np.uint64(int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little"))
 
 
-def _mixed(keys: Keys) -> Keys:
-    """Spread every bit over all others: the finalizer of SplitMix64 (Steele, Lea and Flood, 2014)."""
-    keys = keys ^ (keys >> np.uint64(30))
+def _mix(keys: Keys) -> Keys:
+    """Spread every bit over all others: the finalizer of SplitMix64 (Steele, Lea and Flood, 2014).
+
+    In place.
+    """
+    scratch = empty(keys.shape, np.uint64)
+    keys ^= np.right_shift(keys, np.uint64(30), out=scratch)
     keys *= np.uint64(0xBF58476D1CE4E5B9)
-    keys ^= keys >> np.uint64(27)
+    keys ^= np.right_shift(keys, np.uint64(27), out=scratch)
     keys *= np.uint64(0x94D049BB133111EB)
-    keys ^= keys >> np.uint64(31)
+    keys ^= np.right_shift(keys, np.uint64(31), out=scratch)
     return keys
 
 

@@ -121,7 +121,7 @@ def test_threads_and_the_pieces_of_a_file_change_no_key(monkeypatch: pytest.Monk
     columns = (Column("n", "number", "feature"), Column("c", "category", "target"))
     found = []
     for size, block, many in ((20_000, 1 << 15, 10**9), (777, 1000, 0), (20_000, 64, 0)):
-        monkeypatch.setattr(splits, "BLOCK", block)
+        monkeypatch.setattr(splits, "CELLS", block)
         monkeypatch.setattr(parallel, "MANY_ROWS", many)
         raw = simplify(in_pieces(table, size))
         found.append(content_keys(conform(raw, columns), columns, raw, 0).tobytes())
