@@ -17,6 +17,9 @@ import typer
 from nettool.errors import ConfigError, NettoolError, ResourceError
 from nettool_cli import check, console, doctor, evaluate, generate, init, predict, runs, schema, streams, train, verify
 
+# Looking for plugins reads the metadata of every package that is installed, and runs what it finds.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+
 app = typer.Typer(
     name="nettool",
     add_completion=False,

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from nettool.config.data import DataSpec, SplitName
 from nettool.config.signature import NumberTarget
+from nettool.data.arrow import from_numpy
 from nettool.data.dataset import Dataset
 from nettool.data.encode import encode_rows, load_rows
 from nettool.data.examples import Split
@@ -20,6 +21,7 @@ from nettool.data.image_encoder import ImageEncoder
 from nettool.data.reading import resolve
 from nettool.data.series import SeriesEncoder
 from nettool.data.text_encoder import StreamEncoder
+from nettool.data.values import codes
 from nettool.errors import DataError, UsageError
 from nettool.training.metrics import all_metrics
 from nettool.workflows import machine
@@ -134,12 +136,12 @@ def _by_column(trained: Trained, encoded: Split, table: pa.Table, by: str, names
         raise UsageError(f"--by: the data has no column {by}. Its columns are {', '.join(table.column_names)}.")
     # A window of a series counts where the first row that it predicts does.
     ahead = int(isinstance(trained.encoders.features, SeriesEncoder))
-    codes = table.column(by).take(pa.array(encoded.rows + ahead)).combine_chunks().dictionary_encode()
-    levels = ["missing" if value is None else str(value) for value in codes.dictionary.to_pylist()]
-    indices = np.asarray(codes.indices.fill_null(len(levels)))
+    values = table.column(by).take(from_numpy(encoded.rows + ahead)).combine_chunks().dictionary_encode()
+    levels = ["missing" if value is None else str(value) for value in values.dictionary.to_pylist()]
+    found = codes(values)
     groups = []
-    for code, level in enumerate([*levels, "missing"]):
-        members = np.flatnonzero(indices == code)
+    for code, level in (*enumerate(levels), (-1, "missing")):
+        members = np.flatnonzero(found == code)
         if len(members):
             groups.append(Group(level, len(members), _measure(trained, encoded, members, names)))
     return tuple(sorted(groups, key=lambda group: -group.num_examples))

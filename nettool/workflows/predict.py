@@ -14,12 +14,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from nettool.config.signature import ClassTarget, LabelTarget, NextTarget, NumberTarget
+from nettool.data.arrow import from_numpy, from_texts
 from nettool.data.columns import used
 from nettool.data.encode import encode_all, encode_table, read_other, unseen_levels
 from nettool.data.examples import Split
 from nettool.data.idx import is_idx
 from nettool.data.image_encoder import ImageEncoder
-from nettool.data.image_files import is_image
 from nettool.data.reading import IMAGE
 from nettool.data.series import SeriesEncoder
 from nettool.data.sources import as_written, read_table
@@ -66,9 +66,10 @@ def _read(trained: Trained, path: Path) -> tuple[pa.Table, pa.Table, Split]:
         examples = read_other(path, encoders, labels=False)
         encoded = encode_all(examples, encoders, needs_target=False, source=str(path))
         if examples.paths is None:
-            table = pa.table({"number": np.arange(1, len(encoded) + 1)})
+            table = pa.table({"number": from_numpy(np.arange(1, len(encoded) + 1))})
         else:
-            table = pa.table({IMAGE: [os.fsencode(each).decode(errors="replace") for each in examples.paths]})
+            names = (os.fsencode(each).decode(errors="replace") for each in examples.paths)
+            table = pa.table({IMAGE: from_texts(names)})
         return table, table, encoded
     table = read_table(path)
     encoded = encode_table(table, encoders, needs_target=False, source=str(path), folder=path.parent)
@@ -76,6 +77,8 @@ def _read(trained: Trained, path: Path) -> tuple[pa.Table, pa.Table, Split]:
 
 
 def _holds_images(path: Path) -> bool:
+    from nettool.data.image_files import is_image  # Pillow is needed for images alone
+
     return path.is_dir() or is_image(path) or is_idx(path) or path.suffix.lower() == ".npz"
 
 
@@ -113,7 +116,7 @@ def _columns(trained: Trained, encoded: Split, num_rows: int) -> dict[str, pa.Ar
         return columns
     place = np.full(num_rows, -1)
     place[encoded.rows] = np.arange(len(encoded))
-    indices = pa.array(place, mask=place < 0)
+    indices = from_numpy(place, place < 0)
     return {name: column.take(indices) for name, column in columns.items()}
 
 
@@ -123,16 +126,16 @@ def _named_columns(trained: Trained, values: NDArray[np.float64]) -> dict[str, p
     match trained.target:
         case ClassTarget(classes, binary):
             probabilities = np.concatenate([1 - values, values], axis=1) if binary else values
-            columns[f"{PREDICTED}{names[0]}"] = pa.array(classes).take(pa.array(decide(values)))
+            columns[f"{PREDICTED}{names[0]}"] = from_texts(classes).take(from_numpy(decide(values)))
             for index, name in enumerate(classes):
-                columns[f"probability_{name}"] = pa.array(probabilities[:, index].astype(np.float64))
+                columns[f"probability_{name}"] = from_numpy(probabilities[:, index].astype(np.float64))
         case LabelTarget(labels):
             for index, name in enumerate(labels):
-                columns[f"{PREDICTED}{name}"] = pa.array(values[:, index] > 0.5)
-                columns[f"probability_{name}"] = pa.array(values[:, index].astype(np.float64))
+                columns[f"{PREDICTED}{name}"] = from_numpy(values[:, index] > 0.5)
+                columns[f"probability_{name}"] = from_numpy(values[:, index].astype(np.float64))
         case NumberTarget(names=numbers):
             for index, name in enumerate(numbers):
-                columns[f"{PREDICTED}{name}"] = pa.array(values[:, index])
+                columns[f"{PREDICTED}{name}"] = from_numpy(values[:, index])
     return columns
 
 
@@ -146,7 +149,7 @@ def feature_names(trained: Trained) -> tuple[str, ...]:
 
 def table_of_values(values: Mapping[str, str]) -> pa.Table:
     """One row, from values as they are typed on a command line; an empty one is missing."""
-    return pa.table({name: pa.array([value or None], pa.string()) for name, value in values.items()})
+    return pa.table({name: from_texts([value or None]) for name, value in values.items()})
 
 
 def write_table(table: pa.Table, path: Path) -> None:

@@ -1,6 +1,4 @@
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -191,34 +189,6 @@ def test_usage_errors_exit_2_without_a_traceback(nettool: Nettool) -> None:
         assert (result.code, result.out) == (2, ""), arguments
         assert result.err
         assert "Traceback" not in result.err
-
-
-LOADED = """
-import sys
-sys.argv = ["nettool", *{arguments!r}]
-from nettool_cli.main import main
-try:
-    main()
-except SystemExit as left:
-    assert not left.code, left.code
-heavy = ("torch", "pandas", "matplotlib", "torch._dynamo", "sklearn", "scipy", "torch.utils.data", "rich", "pyarrow")
-print("LOADED", *[name for name in heavy if name in sys.modules], file=sys.stderr)
-"""
-
-
-def loaded_by(*arguments: str) -> set[str]:
-    code = LOADED.format(arguments=list(arguments))
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return set(answer.stderr.splitlines()[-1].split()[1:])
-
-
-def test_what_each_command_imports_is_what_it_needs(config: Path) -> None:
-    torch_itself = {"torch", "torch.utils.data"}  # importing torch imports its data loaders
-    assert loaded_by("--help") == set()
-    assert loaded_by("init") == {"rich"}
-    assert loaded_by("check", str(config)) == {"rich", "pyarrow"}
-    assert loaded_by("train", str(config), "--quiet") - torch_itself == {"pyarrow"}
-    assert loaded_by("eval") - torch_itself == {"rich", "pyarrow"}
 
 
 def test_a_large_table_gets_a_wider_network_and_a_rate_that_falls(nettool: Nettool, folder: Path) -> None:
