@@ -9,13 +9,19 @@ from typing import Any
 import compare
 import jobs
 import overhead
+import reading
 import report
 import startup
 import targets
 import throughput
 from tables import table
 
-SECTIONS: Mapping[str, ModuleType] = {"startup": startup, "overhead": overhead, "throughput": throughput}
+SECTIONS: Mapping[str, ModuleType] = {
+    "reading": reading,
+    "startup": startup,
+    "overhead": overhead,
+    "throughput": throughput,
+}
 """What is measured beside the jobs: modules with TITLE, measure(rounds) -> JSON, and section(of that) -> Markdown."""
 
 INTRODUCTION = """\
@@ -50,6 +56,11 @@ JAX and the resident loop in PyTorch are what an expert writes for this one netw
 From the csv to a trained network, validated after each epoch: `nettool train`, a script with pandas and PyTorch as one
 writes it by hand, and `ludwig train`. Each has its own split and its own first weights, so the errors, in the price's
 unit, are alike but not equal.""",
+    "reading": """\
+A csv of 20 numbers and a category. nettool does all that `nettool train` does before the network is built: it reads,
+tells the columns apart, splits, fits the encoders, encodes and takes the file's sha256; once with the category as the
+target, once with a number. pyarrow reads with its default options, and does nothing else. Each in a process of its own,
+imports left out; the peak is what comes on top of them, in the worst round.""",
     "startup": """\
 Whole processes, interleaved: one that imports torch and leaves, and `nettool train` on a table of 1,000 rows, left at
 the end of its first step.""",

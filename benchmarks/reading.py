@@ -19,16 +19,21 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from tables import table
+
 NUM_NUMBERS = 20
 TARGETS = {"classification": ("level", "cross_entropy"), "regression": ("n0", "mse")}
 CONTENDERS = ("pyarrow", *TARGETS)
+TITLE = "Reading a table of a million rows"
+LABELS = {name: name if name == "pyarrow" else f"nettool, {name}" for name in CONTENDERS}
 
 
-def measure(rows: int = 1_000_000, rounds: int = 5) -> dict[str, Any]:
+def measure(rounds: int, rows: int = 1_000_000) -> dict[str, Any]:
     """Seconds and bytes of every contender in every round, and what comes of them beside pyarrow's.
 
     `file` holds the file's bytes. Of each contender: `seconds`, `peak` (bytes above those after the imports) and
@@ -132,17 +137,17 @@ class _Watch:
         return {"seconds": seconds, "peak": (used - self._used) * self._unit, "total": used * self._unit}
 
 
-def _print(measured: dict[str, Any]) -> None:
-    size = measured["file"]
-    print(f"{measured['rows']:,} rows, {size / 1e6:.0f} MB, {measured['rounds']} rounds")
-    print(f"{'':16}{'seconds':>9}{'to pyarrow':>12}{'(of rounds)':>16}{'peak':>9}{'of file':>9}{'in all':>10}")
+def section(measured: Mapping[str, Any]) -> str:
+    """A row for each contender."""
+    rows = []
     for name in CONTENDERS:
         of = measured[name]
-        spread = f"({min(of['ratios']):.2f} to {max(of['ratios']):.2f})"
-        print(
-            f"{name:16}{of['seconds']:9.3f}{of['ratio']:12.2f}{spread:>16}"
-            f"{of['peak'] / 1e6:6.0f} MB{of['files']:9.2f}{of['total'] / 1e6:7.0f} MB"
-        )
+        least, most = min(of["ratios"]), max(of["ratios"])
+        times = f"{of['ratio']:.2f} ({least:.2f}–{most:.2f})"
+        memory = f"{of['peak'] / 1e6:,.0f}", f"{of['files']:.2f}", f"{of['total'] / 1e6:,.0f}"
+        rows.append((LABELS[name], f"{of['seconds']:.3f}", times, *memory))
+    what = f"{measured['rows']:,} rows, {measured['file'] / 1e6:.0f} MB"
+    return table((what, "seconds", "times pyarrow's", "peak, MB", "of the file", "in all, MB"), rows)
 
 
 def main() -> None:
@@ -156,7 +161,7 @@ def main() -> None:
         what, path = arguments.inside
         print(json.dumps(_inside(what, Path(path), arguments.rows)))
     else:
-        _print(measure(arguments.rows, arguments.rounds))
+        print(section(measure(arguments.rounds, arguments.rows)))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import overhead
+import reading
 import startup
 import throughput
 from compare import Standing, finished, ratio, values
@@ -41,6 +42,10 @@ def targets(results: Mapping[str, Any]) -> Iterator[Target]:
                 yield _at_least(what, goal, ratios[tool])
             elif tool in standings:
                 yield Target(what, f"{goal} times", "it did not run", False)
+    for name in reading.TARGETS if "reading" in results else ():
+        of = results["reading"][name]
+        yield _at_most(f"reading a million rows, {name}: pyarrow's own reading", 1.5, of["ratio"], "times")
+        yield _at_most(f"reading a million rows, {name}: peak, of the file", 2.5, of["files"], "times")
     if "startup" in results:
         yield _at_most("`import torch` to the end of the first step", 0.6, startup.difference(results["startup"]), "s")
     if "overhead" in results:
