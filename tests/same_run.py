@@ -13,7 +13,7 @@ from nettool.runs import checkpoint
 
 TIMES = slice(4, 6)
 """Of an epoch in the history of a checkpoint: its seconds, and examples a second."""
-RECORDED = ("status", "epochs", "best_epoch", "metrics", "baseline", "seed", "data", "device", "threads")
+RECORDED = ("status", "epochs", "best_epoch", "metrics", "baseline", "seed", "data", "device", "threads", "engine")
 """What run.json says that neither the clock nor the way there has a part in."""
 
 

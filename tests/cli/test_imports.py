@@ -43,8 +43,10 @@ OWN = {
         data=DATA + " augment dataset",
         model=MODEL + " blocks compile first_weights losses norms recurrent spatial stack",
         runs="background checkpoint directory durable journal strict_json",
-        training="""classification_metrics curves divergence evaluation history loop metrics optimizers
-            regression_metrics schedules state step stopping token_metrics""",
+        training="""classification_metrics closed_form closed_form.activations closed_form.chain closed_form.flat
+            closed_form.inputs closed_form.losses closed_form.norms closed_form.step closed_form.units curves divergence
+            engines evaluation history loop metrics optimizers products regression_metrics schedules state step stopping
+            token_metrics""",
         workflows="""changes check exhaustion machine prepare recorder replay resume room rows signals train trained
             watch""",
     ),
