@@ -50,7 +50,7 @@ def stretches(table: pa.Table, most: int) -> Iterator[tuple[int, pa.RecordBatch]
 
 
 def empty(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-    """An array to be written to, for a while: in Arrow's memory, which is used again when it is let go.
+    """An array to be written to, in Arrow's memory: what a file was read in, and large arrays before it, is used again.
 
     Large arrays of numpy go back to the system, which takes longer to give them out than numbers take to work out.
     """

@@ -18,7 +18,7 @@ from nettool.limits import MAX_TABLE_HEADER_BYTES
 from nettool.memory import is_out_of_memory
 
 BOM = b"\xef\xbb\xbf"
-SMALL_BLOCK, LARGE_BLOCK = 1 << 20, 1 << 23
+SMALL_BLOCK, LARGE_BLOCK = 1 << 20, 1 << 22
 PIECES = 16
 """For each thread, of a large file: few enough to be long, and so many that a few of them are a small part of it."""
 NOT_TEXT = {

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from nettool.config.data import Scale
 from nettool.config.signature import TableExample
-from nettool.data.arrow import stretches
+from nettool.data.arrow import empty, stretches
 from nettool.data.columns import Column, used
 from nettool.data.features import (
     CategoryColumn,
@@ -73,7 +73,7 @@ class TableEncoder:
     def encode(self, table: pa.Table, rows: Rows | None = None) -> Matrix:
         """Encode rows of a conformed table, in ascending order (all by default): float32 [n, width]."""
         rows = np.arange(table.num_rows) if rows is None else rows
-        out = np.empty((len(rows), len(self.feature_names)), np.float32)
+        out = empty((len(rows), len(self.feature_names)), np.float32)
         ends = np.cumsum([len(column.names) for column in self.columns])
         table = table.select([column.name for column in self.columns])
         readers = [column.reader(source) for column, source in zip(self.columns, table.columns, strict=True)]
