@@ -41,8 +41,9 @@ class Runtime(Spec):
     """How gradients are found: closed_form (backpropagation written out: the faster one, on the cpu, for dense,
     activation, dropout and norm layers) or autograd (torch's own, for everything). auto takes the first that can."""
     compile: bool = False
-    """Let torch.compile make kernels for this very network: minutes at the start of a long training, fewer seconds in
-    every epoch. Needs autograd and, on the cpu, a C++ compiler; what was compiled once is found again."""
+    """Let torch.compile make kernels for this very network: up to a minute at the start of a long training, for fewer
+    seconds in every epoch. In place of the closed form. On the cpu it needs a C++ compiler; what was compiled once is
+    found again."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Of the network's arithmetic in training, not of its weights. bfloat16 has 8 bits of precision instead of 24, and
     is fast where the machine has instructions for it (cuda, some cpus). Validation is always in float32."""

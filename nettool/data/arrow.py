@@ -62,7 +62,7 @@ def gather(read: Callable[[pa.Array], NDArray[Any]], column: pa.ChunkedArray, ro
     """What `read` makes of a column at these rows, which ascend."""
     starts = np.cumsum([0, *(len(chunk) for chunk in column.chunks)])
     bounds = np.searchsorted(rows, starts)
-    found = empty((len(rows),), read(column.combine_chunks().slice(0, 0)).dtype)
+    found = empty((len(rows),), read(column.slice(0, 0)).dtype)
     for chunk, start, first, last in zip(column.chunks, starts[:-1], bounds[:-1], bounds[1:], strict=True):
         found[first:last] = read(chunk)[rows[first:last] - start]
     return found

@@ -113,7 +113,7 @@ def counts_rows(column: pa.ChunkedArray, low: Any, high: Any) -> bool:
         return False
     if low is None or high - low != count - 1 or count_missing(column) or low != int(low):
         return False
-    if low not in (0, 1) and count < LONG_COUNT:
+    if (low not in (0, 1) and count < LONG_COUNT) or high >= 1 << 63:
         return False
     values = to_numpy(one_array(column))
     places = values.astype(np.int64) - int(low)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import time
 import weakref
 from functools import partial
@@ -13,9 +15,12 @@ from nettool.errors import UsageError
 from nettool.model.blocks import Dropout
 from nettool.model.compile import Network
 from nettool.training.loop import Job
+from nettool.training.step import NonFiniteLoss
 
 _dropouts: weakref.WeakValueDictionary[int, Dropout] = weakref.WeakValueDictionary()
 """By what a compiled kernel calls them: no kernel can be handed a generator of random numbers."""
+_keys = itertools.count()
+"""The same in every process, so that what was compiled in one is found again in the next."""
 
 
 @torch.library.custom_op("nettool::kept", mutates_args=(), tags=(torch.Tag.nondeterministic_seeded,))
@@ -37,8 +42,9 @@ def compile_ahead(job: Job, network: Network) -> float:
     began = time.perf_counter()
     for module in network.modules():
         if isinstance(module, Dropout):
-            _dropouts[id(module)] = module
-            module.kept = partial(_kept, key=id(module))  # type: ignore[method-assign]
+            key = next(_keys)
+            _dropouts[key] = module
+            module.kept = partial(_kept, key=key)  # type: ignore[method-assign]
     buffers = [(buffer, buffer.clone()) for buffer in network.buffers()]
     masks = network.dropout_generator.get_state()
     network.train()
@@ -47,7 +53,8 @@ def compile_ahead(job: Job, network: Network) -> float:
             for update in {0, job.steps_per_epoch - 1}:
                 first = update * job.accumulate
                 batches = job.batching.batches(job.train, 0, first)
-                job.step.gradients(batches, min(job.accumulate, job.batching.num_batches - first))
+                with contextlib.suppress(NonFiniteLoss):  # training meets it again, and says where it comes from
+                    job.step.find_gradients(batches, min(job.accumulate, job.batching.num_batches - first))
     except Exception as failure:
         if not type(failure).__module__.startswith(("torch._dynamo", "torch._inductor")):
             raise
@@ -56,7 +63,8 @@ def compile_ahead(job: Job, network: Network) -> float:
             f"torch.compile cannot compile this network here: {reason} On the cpu it needs a C++ compiler, g++ or "
             "clang++. Without compiling: runtime.compile=false"
         ) from failure
-    for buffer, value in buffers:
-        buffer.copy_(value)
-    network.dropout_generator.set_state(masks)
+    finally:
+        for buffer, value in buffers:
+            buffer.copy_(value)
+        network.dropout_generator.set_state(masks)
     return time.perf_counter() - began

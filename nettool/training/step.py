@@ -18,6 +18,8 @@ from nettool.training.products import by_onednn
 
 Number = Tensor | float
 """A plain number where looking at it is free, on the cpu; elsewhere a look would wait for the device."""
+Found = tuple[Number, Number, list[Tensor]]
+"""The mean loss of some examples, the sum of their weights, and the gradients of that mean."""
 
 
 class NonFiniteLoss(Exception):
@@ -44,14 +46,22 @@ class Step(ABC):
         update, and the sum of the examples' weights. Raises NonFiniteLoss, on the cpu, instead of making an update that
         would ruin the weights.
         """
-        with self._products():
-            mean, weight, gradients = self.gradients(batches, count)
+        mean, weight, gradients = self.find_gradients(batches, count)
         self.optimizer.step(gradients, lr)
         return mean, weight
 
+    def find_gradients(self, batches: Iterator[Batch], count: int) -> Found:
+        """The mean loss, the sum of the weights, and the gradient of that mean as the optimizer takes it."""
+        with self._products():
+            return self._one(next(batches)) if count == 1 else self._several(itertools.islice(batches, count))
+
     @abstractmethod
-    def gradients(self, batches: Iterator[Batch], count: int) -> tuple[Number, Number, list[Tensor]]:
-        """The mean loss, the weight, and the gradient of that mean as the optimizer takes it."""
+    def _one(self, batch: Batch) -> Found:
+        """From one batch."""
+
+    @abstractmethod
+    def _several(self, batches: Iterator[Batch]) -> Found:
+        """From batches that count together: sums are divided once, so that k batches equal one of their size."""
 
 
 class AutogradStep(Step):
@@ -80,11 +90,7 @@ class AutogradStep(Step):
         self._mean = torch.compile(self._to_mean, dynamic=False) if compiled else self._to_mean
         self._sums = torch.compile(self._to_sums, dynamic=False) if compiled else self._to_sums
 
-    def gradients(self, batches: Iterator[Batch], count: int) -> tuple[Number, Number, list[Tensor]]:
-        """One gradient for each parameter."""
-        return self._one(next(batches)) if count == 1 else self._several(itertools.islice(batches, count))
-
-    def _one(self, batch: Batch) -> tuple[Number, Number, list[Tensor]]:
+    def _one(self, batch: Batch) -> Found:
         mean = self._mean(batch)
         value = self._look_at(mean.detach())
         gradients = torch.autograd.grad(mean, self.parameters, materialize_grads=True)
@@ -96,8 +102,7 @@ class AutogradStep(Step):
         )
         return value, weight, list(gradients)
 
-    def _several(self, batches: Iterator[Batch]) -> tuple[Number, Number, list[Tensor]]:
-        """Sums the gradients of the summed losses and divides once, so that k batches equal one of their size."""
+    def _several(self, batches: Iterator[Batch]) -> Found:
         total = weight = torch.zeros((), device=self.parameters[0].device)
         gradients: list[Tensor] = []
         for batch in batches:

@@ -42,7 +42,13 @@ def device_like(name: str) -> torch.device:
 
 def is_available(device: str) -> bool:
     """Whether this machine, and this build of torch, has a cpu, cuda or mps device."""
-    return {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}[device]
+    match device:
+        case "cuda":
+            return torch.cuda.is_available()
+        case "mps":
+            return torch.backends.mps.is_available()
+        case _:
+            return True
 
 
 def choose_threads(runtime: Runtime, plan: NetworkPlan, batch_size: int) -> int:

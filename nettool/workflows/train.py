@@ -147,7 +147,7 @@ def _run(
 def _compile(job: Job, state: TrainingState, recorder: Recorder, watcher: Watcher) -> None:
     from nettool.training.compiled import compile_ahead  # here, since it costs a second of imports
 
-    _tell(["compiling: that may take minutes the first time."], recorder, watcher)
+    _tell(["compiling: that takes up to a minute the first time."], recorder, watcher)
     seconds = compile_ahead(job, state.network)
     _tell([f"compiled in {seconds:.1f} seconds; the next run of this network finds it again."], recorder, watcher)
 

@@ -233,7 +233,10 @@ def _training_again(trained: Trained, kept: _Kept) -> Finding:
     runtime = trained.experiment.runtime
     sizes = [facts.batch_size for facts in kept.facts.values() if facts.batch_size is not None]
     threads = machine.choose_threads(runtime, trained.plan, sizes[0]) if sizes else trained.threads
-    engine = str(choose_engine(runtime, trained.plan, sizes[0], trained.device)) if sizes else None
+    try:
+        engine = str(choose_engine(runtime, trained.plan, sizes[0], trained.device)) if sizes else None
+    except ConfigError as error:
+        return Finding("this machine", f"cannot train the run again: {error}")
     elsewhere = machine.differences(kept.stays, runtime, trained.device, threads, engine)
     if not kept.stays:
         text = "may differ in the last digits if it trains the run again: nothing says any more what it was made with"

@@ -86,3 +86,31 @@ def test_without_a_compiler_the_cure_is_told(
     result = nettool("train", config, "--quiet", "epochs=2", "runtime.compile=true", "layers.0.units=7")
     assert result.code == 2
     assert "On the cpu it needs a C++ compiler, g++ or clang++. Without compiling: runtime.compile=false" in result.err
+
+
+def test_a_loss_that_is_not_finite_while_compiling_is_a_divergence(
+    nettool: Nettool, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    monkeypatch.setattr(torch, "compile", lambda function, **settings: function)
+    result = nettool("train", config, "--quiet", "runtime.compile=true", "optimizer={name: sgd, lr: 1e38}", "epochs=2")
+    assert result.code == 3
+    weights = "layers.0.weights=[[1e38, 1e38, 1e38, 1e38]]"
+    result = nettool("train", config, "--quiet", "runtime.compile=true", "layers.0.units=1", weights)
+    assert result.code == 3, result.err
+    assert "(output) is not finite" in result.err or "(dense) is not finite" in result.err
+
+
+def test_memory_that_runs_out_in_the_closed_form_names_the_layer(
+    nettool: Nettool, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nettool.training.closed_form import units
+
+    def fail(*arguments: object, **settings: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8000000 bytes.")
+
+    monkeypatch.setattr(units.Product, "__init__", fail)
+    result = nettool("train", config, "--quiet")
+    assert result.code == 4
+    assert "out of memory in layers.0 (dense)" in result.err

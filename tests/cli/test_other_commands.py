@@ -165,13 +165,16 @@ def test_doctor_trains_and_says_that_everything_works(nettool: Nettool) -> None:
     assert "closed_form learns what autograd learns on the cpu" in " ".join(result.out.split())
 
 
-def test_doctor_finds_an_engine_that_learns_something_else(nettool: Nettool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("factor", [1.1, float("nan")])
+def test_doctor_finds_an_engine_that_learns_something_else(
+    nettool: Nettool, monkeypatch: pytest.MonkeyPatch, factor: float
+) -> None:
     backward = Product.backward
 
-    def too_long(product: Product, gradient: torch.Tensor) -> torch.Tensor:
-        return backward(product, gradient.mul_(1.1))
+    def wrong(product: Product, gradient: torch.Tensor) -> torch.Tensor:
+        return backward(product, gradient.mul_(factor))
 
-    monkeypatch.setattr(Product, "backward", too_long)
+    monkeypatch.setattr(Product, "backward", wrong)
     result = nettool("doctor")
     assert result.code == 1
     assert "closed_form does not learn what autograd learns on the cpu" in " ".join(result.out.split())

@@ -297,3 +297,8 @@ def test_weights_that_cannot_weigh_are_refused(weights: list[float], text: str) 
     with pytest.raises(DataError) as caught:
         check_weights(np.array(weights), "w", "t.csv")
     assert text in str(caught.value)
+
+
+def test_whole_numbers_beyond_63_bits_that_follow_each_other_are_numbers() -> None:
+    values = pa.array(range(2**63 + 5, 2**63 + 2005), pa.uint64())
+    assert described(values).kind == "number"

@@ -47,6 +47,7 @@ DENSE = make_plan({"dense": 5})
         (TableExample(2, (40,)), [{"dense": 5}], "closed_form"),
         (IMAGE, ["flatten", {"dense": 5}], "closed_form"),
         (SERIES, ["flatten", {"dense": 5}], "closed_form"),
+        (TableExample(2, (40,), window=3), ["flatten", {"dense": 5}], "autograd"),
         (TABLE, [{"residual": {"layers": [{"dense": 4}]}}], "autograd"),
         (TABLE, [{"repeat": {"times": 2, "layers": [{"residual": {"layers": [{"dense": 4}]}}]}}], "autograd"),
         (IMAGE, [{"conv2d": 2}, "flatten"], "autograd"),
@@ -102,7 +103,7 @@ def test_bfloat16_is_the_arithmetic_and_not_the_weights() -> None:
         )
         data = make_dataset(50, 0)
         data = type(data)(data.features.float(), data.target)
-        _, _, gradients[precision] = step.gradients(data.chunks(50), 1)
+        _, _, gradients[precision] = step.find_gradients(data.chunks(50), 1)
         assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}
     assert seen == [torch.float32, torch.bfloat16]
     for wide, narrow in zip(gradients["float32"], gradients["bfloat16"], strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Iterator, Sequence
 
@@ -24,7 +25,11 @@ from nettool.training.closed_form.losses import build_loss_gradient
 
 def missing_from(plan: NetworkPlan) -> str:
     """The first layer that has no closed form here, as the user calls it; nothing where all have one."""
-    return _missing_from(plan.layers[1:] if isinstance(plan.layers[0].spec, Flatten) else plan.layers)
+    first, *rest = plan.layers
+    if not isinstance(first.spec, Flatten):
+        return _missing_from(plan.layers)
+    # Codes of categories lie in each row of a series; only a lone row is looked up.
+    return first.name if plan.embeddings else _missing_from(rest)
 
 
 def _missing_from(layers: Sequence[LayerPlan]) -> str:
@@ -52,7 +57,7 @@ class Chain:
     ) -> None:
         builder = _Builder(flat, example.features)
         builder.enter(network.inputs)
-        builder.add_layers([module for module in _modules(network.layers) if _changes_anything(module)])
+        builder.add_layers([each for each in _modules(network.layers, "") if _changes_anything(each[0])])
         self._forward = [unit.forward for unit in builder.units]
         self._backward = [unit.backward for unit in reversed(builder.units[builder.first_learning :])]
         self._loss = build_loss_gradient(loss, builder.output, class_weights)
@@ -74,13 +79,18 @@ class Chain:
             gradient = backward(gradient)
 
 
-def _modules(layers: stack.Stack) -> Iterator[nn.Module]:
+Named = tuple[nn.Module, str]
+"""A module of torch, and the layer that it is of, as the user calls it."""
+
+
+def _modules(layers: stack.Stack, name: str) -> Iterator[Named]:
     """What the layers do, one after another."""
     for module in layers:
+        here = str(getattr(module, "layer_name", name))
         if isinstance(module, stack.Stack):
-            yield from _modules(module)
+            yield from _modules(module, here)
         else:
-            yield module
+            yield module, here
 
 
 def _changes_anything(module: nn.Module) -> bool:
@@ -93,8 +103,10 @@ class _Builder:
     """Lines the units up.
 
     output: where the last unit leaves its numbers. first_learning: the number of the first unit that has weights, where
-    the way back ends.
+    the way back ends. layer_name: of the layer at work, for whoever asks where memory ran out.
     """
+
+    layer_name = ""
 
     def __init__(self, flat: FlatParameters, example: Tensor) -> None:
         self._flat, self._example = flat, example
@@ -120,11 +132,11 @@ class _Builder:
             case _:
                 raise AssertionError(module)
 
-    def add_layers(self, modules: Sequence[nn.Module]) -> None:
+    def add_layers(self, modules: Sequence[Named]) -> None:
         """All of them, each in view of those behind it."""
         rest = deque(modules)
         while rest:
-            module = rest.popleft()
+            module, self.layer_name = rest.popleft()
             rule = rule_of(module)
             match module:
                 case nn.Linear():
@@ -134,7 +146,7 @@ class _Builder:
                 case nn.LayerNorm():
                     self._norm(norms.LayerNorm(module, self._flat, self.output))
                 case blocks.Dropout():
-                    self._dropout(module, is_before_product=isinstance(rest[0], nn.Linear))
+                    self._dropout(module, is_before_product=isinstance(rest[0][0], nn.Linear))
                 case nn.ReLU() if self._is_free and (dropout := _dropout_before_product(rest)) is not None:
                     self._dropped_relu(dropout)
                     rest.popleft()
@@ -184,8 +196,11 @@ class _Builder:
         return self.output
 
 
-def _dropout_before_product(rest: Sequence[nn.Module]) -> blocks.Dropout | None:
+def _dropout_before_product(rest: Sequence[Named]) -> blocks.Dropout | None:
     """The dropout that comes next, if a product comes after it."""
-    if len(rest) > 1 and isinstance(rest[0], blocks.Dropout) and isinstance(rest[1], nn.Linear):
-        return rest[0]
-    return None
+    following = [module for module, _ in itertools.islice(rest, 2)]
+    match following:
+        case [blocks.Dropout() as dropout, nn.Linear()]:
+            return dropout
+        case _:
+            return None

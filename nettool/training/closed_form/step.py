@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor
 
 from nettool.config.losses import LossSpec
 from nettool.config.optimization import OptimizerSpec
@@ -17,7 +15,7 @@ from nettool.model.losses import Loss
 from nettool.training.closed_form.chain import Chain
 from nettool.training.closed_form.flat import FlatParameters
 from nettool.training.optimizers import build_optimizer
-from nettool.training.step import NonFiniteLoss, Number, Step
+from nettool.training.step import Found, NonFiniteLoss, Step
 
 
 class ClosedFormStep(Step):
@@ -32,11 +30,7 @@ class ClosedFormStep(Step):
         self._chains: dict[int, Chain] = {}
         self._tiny = torch.finfo(self._flat.values.dtype).tiny
 
-    def gradients(self, batches: Iterator[Batch], count: int) -> tuple[Number, Number, list[Tensor]]:
-        """The gradients as one flat vector."""
-        return self._one(next(batches)) if count == 1 else self._several(itertools.islice(batches, count))
-
-    def _one(self, batch: Batch) -> tuple[Number, Number, list[Tensor]]:
+    def _one(self, batch: Batch) -> Found:
         chain = self._chain(batch)
         total, weight = chain.forward(batch)
         divisor = max(weight, self._tiny)
@@ -44,8 +38,7 @@ class ClosedFormStep(Step):
         chain.backward(1 / divisor)
         return mean, weight, [self._flat.gradients]
 
-    def _several(self, batches: Iterator[Batch]) -> tuple[Number, Number, list[Tensor]]:
-        """Sums the gradients of the summed losses and divides once, so that k batches equal one of their size."""
+    def _several(self, batches: Iterator[Batch]) -> Found:
         total = weight = 0.0
         gradients = torch.zeros_like(self._flat.gradients)
         for batch in batches:
