@@ -8,7 +8,8 @@ once with the category as the target (stratified), once with a number (with the 
 pyarrow reads with its default options, and does nothing else.
 
 Each runs in a process of its own, in alternating order. Seconds are from inside the process, imports and start-up left
-out. The peak is that of the resident memory, less what the imports took; `in all` is the whole of it.
+out; those of the processor, of all cores together, depend less on what else the machine does. The peak is that of the
+resident memory, less what the imports took; `in all` is the whole of it.
 """
 
 from __future__ import annotations
@@ -36,9 +37,10 @@ LABELS = {name: name if name == "pyarrow" else f"nettool, {name}" for name in CO
 def measure(rounds: int, rows: int = 1_000_000) -> dict[str, Any]:
     """Seconds and bytes of every contender in every round, and what comes of them beside pyarrow's.
 
-    `file` holds the file's bytes. Of each contender: `seconds`, `peak` (bytes above those after the imports) and
-    `total` (with them), medians; `seconds_of_rounds`; `ratio`, the median over the rounds of its seconds to pyarrow's
-    in the same round, `ratios` of each; `files`, the peak as a multiple of the file, the largest of all rounds.
+    `file` holds the file's bytes. Of each contender: `seconds`, `processor` (seconds of all cores), `peak` (bytes above
+    those after the imports) and `total` (with them), medians; `seconds_of_rounds`; `ratio`, the median over the rounds
+    of its seconds to pyarrow's in the same round, `ratios` of each; `files`, the peak as a multiple of the file, the
+    largest of all rounds.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "table.csv"
@@ -57,6 +59,7 @@ def measure(rounds: int, rows: int = 1_000_000) -> dict[str, Any]:
             "seconds_of_rounds": seconds,
             "ratio": statistics.median(ratios),
             "ratios": ratios,
+            "processor": statistics.median(stay["processor"] for stay in stays),
             "peak": statistics.median(stay["peak"] for stay in stays),
             "total": statistics.median(stay["total"] for stay in stays),
             "files": max(stay["peak"] for stay in stays) / size,
@@ -129,12 +132,14 @@ class _Watch:
 
         self._now, self._usage = time.perf_counter, lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         self._unit = 1 if sys.platform == "darwin" else 1024
-        self._used, self._began = self._usage(), self._now()
+        self._spent = time.process_time
+        self._used, self._began, self._spent_before = self._usage(), self._now(), self._spent()
 
     def read(self) -> dict[str, float]:
         """What it was up to now."""
-        seconds, used = self._now() - self._began, self._usage()
-        return {"seconds": seconds, "peak": (used - self._used) * self._unit, "total": used * self._unit}
+        seconds, processor, used = self._now() - self._began, self._spent() - self._spent_before, self._usage()
+        peak = (used - self._used) * self._unit
+        return {"seconds": seconds, "processor": processor, "peak": peak, "total": used * self._unit}
 
 
 def section(measured: Mapping[str, Any]) -> str:
@@ -145,9 +150,10 @@ def section(measured: Mapping[str, Any]) -> str:
         least, most = min(of["ratios"]), max(of["ratios"])
         times = f"{of['ratio']:.2f} ({least:.2f}–{most:.2f})"
         memory = f"{of['peak'] / 1e6:,.0f}", f"{of['files']:.2f}", f"{of['total'] / 1e6:,.0f}"
-        rows.append((LABELS[name], f"{of['seconds']:.3f}", times, *memory))
+        seconds = f"{of['seconds']:.3f}", f"{of['processor']:.3f}"
+        rows.append((LABELS[name], *seconds, times, *memory))
     what = f"{measured['rows']:,} rows, {measured['file'] / 1e6:.0f} MB"
-    return table((what, "seconds", "times pyarrow's", "peak, MB", "of the file", "in all, MB"), rows)
+    return table((what, "seconds", "of all cores", "times pyarrow's", "peak, MB", "of the file", "in all, MB"), rows)
 
 
 def main() -> None:
