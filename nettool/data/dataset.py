@@ -183,7 +183,7 @@ class Batching:
         parts = torch.split(self.order(epoch, dataset.device), self.batch_size)
         room = dataset.room(self.batch_size)
         for number in range(first, self.num_batches):
-            if number == self.num_batches - 1:
+            if len(parts[number]) < self.batch_size:  # the last one
                 room = dataset.room(len(parts[number]))
             yield self._changed(dataset.gather(parts[number], room), epoch, number)
 
