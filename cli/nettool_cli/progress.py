@@ -39,7 +39,8 @@ class SummaryWatcher(Watcher):
         sizes = ", ".join(f"{len(split.features):,} {name}" for name, split in data.splits.items())
         self.console.print(
             f"{run.path}: {plan.num_parameters:,} parameters, {sizes} examples, batches of {prepared.batch_size:,}, "
-            f"{prepared.device}, {prepared.threads} thread{'s' if prepared.threads > 1 else ''}",
+            f"{prepared.device}, {prepared.threads} thread{'s' if prepared.threads > 1 else ''}, "
+            f"{str(prepared.engine).replace('_', ' ')}",
         )
 
     def resumed(self, history: Iterable[EpochResult]) -> None:

@@ -55,7 +55,8 @@ class Runtime(Spec):
     def _closed_form_is_neither_compiled_nor_narrow(self) -> Self:
         if self.engine == "closed_form" and (self.compile or self.precision != "float32"):
             given = "compile: true" if self.compile else f"precision: {self.precision}"
-            raise ValueError(f"engine: closed_form and {given} exclude each other; leave out one of them")
+            why = "is not compiled" if self.compile else "computes in float32"
+            raise ValueError(f"the engine closed_form {why}: set engine: auto, or leave out {given}")
         return self
 
 

@@ -1,14 +1,26 @@
-"""What the layers of a network make it: linear by mistake, looking at what it is to predict, or tied to its length."""
+"""What the layers of a network make it: linear by mistake, looking at what it is to predict, tied to its length, or
+simple enough for backpropagation written out.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Sequence as Several
 
 from nettool.config.convolutions import AvgPool, Conv1d, Flatten, MaxPool, Reshape
 from nettool.config.layer_types import Product
-from nettool.config.layers import BatchNorm, CustomLayer, LayerNorm
+from nettool.config.layers import (
+    ActivationLayer,
+    BatchNorm,
+    CustomLayer,
+    Dense,
+    Dropout,
+    LayerNorm,
+    Output,
+    Repeat,
+)
 from nettool.config.sequences import Attention, Recurrent, Transformer
-from nettool.config.signature import Sequence
+from nettool.config.signature import Flat, Sequence
 from nettool.errors import Mistake
 from nettool.model.plans import LayerPlan, NetworkPlan
 
@@ -85,3 +97,29 @@ def norms_one_number(plan: LayerPlan) -> bool:
     """
     is_norm = isinstance(plan.spec, BatchNorm) or getattr(plan.spec, "norm", None) == "batch_norm"
     return is_norm and not isinstance(plan.output, Sequence) and plan.output.size == plan.output.features
+
+
+def without_closed_form(plan: NetworkPlan) -> str:
+    """The first layer that backpropagation written out (`nettool.training.closed_form`) does not know, by its name.
+
+    Nothing where it knows all of them.
+    """
+    first, *rest = plan.layers
+    if not isinstance(first.spec, Flatten):
+        return _without_closed_form(plan.layers)
+    # Codes of categories lie in each row of a series; only a lone row is looked up.
+    return first.name if plan.embeddings else _without_closed_form(rest)
+
+
+def _without_closed_form(layers: Several[LayerPlan]) -> str:
+    for layer in layers:
+        match layer.spec:
+            case Repeat():
+                name = _without_closed_form(layer.inner)
+            case Dense() | Output() | ActivationLayer() | Dropout() | BatchNorm() | LayerNorm():
+                name = "" if isinstance(layer.input, Flat) else layer.name
+            case _:
+                name = layer.name
+        if name:
+            return name
+    return ""

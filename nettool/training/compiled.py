@@ -58,9 +58,9 @@ def compile_ahead(job: Job, network: Network) -> float:
     except Exception as failure:
         if not type(failure).__module__.startswith(("torch._dynamo", "torch._inductor")):
             raise
-        reason = str(failure).strip().partition("\n")[0]
+        reason = str(failure).strip().partition("\n")[0].rstrip(".")
         raise UsageError(
-            f"torch.compile cannot compile this network here: {reason} On the cpu it needs a C++ compiler, g++ or "
+            f"torch.compile cannot compile this network here: {reason}. On the cpu it needs a C++ compiler, g++ or "
             "clang++. Without compiling: runtime.compile=false"
         ) from failure
     finally:

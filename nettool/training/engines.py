@@ -13,7 +13,7 @@ from nettool.errors import ConfigError, Mistake
 from nettool.model.compile import Network
 from nettool.model.losses import Loss
 from nettool.model.plans import NetworkPlan
-from nettool.training.closed_form.chain import missing_from
+from nettool.model.verdicts import without_closed_form
 from nettool.training.closed_form.step import ClosedFormStep
 from nettool.training.optimizers import build_optimizer
 from nettool.training.products import prefer_onednn
@@ -37,12 +37,16 @@ class Engine:
 def choose_engine(runtime: Runtime, plan: NetworkPlan, batch_size: int, device: torch.device) -> Engine:
     """The closed form where the network has one and trains on the cpu, else autograd, compiled where asked for.
 
-    Raises ConfigError where the config asks for what the machine or the network has not.
+    Raises ConfigError where the config asks for what the device has not.
     """
     if runtime.precision == "bfloat16" and device.type == "cuda":
         _check_bfloat16(device)
+    if runtime.engine == "closed_form" and device.type != "cpu":
+        text = f"closed_form trains on the cpu, and this run on {device.type}. Leave it out, or set device: cpu."
+        raise ConfigError([Mistake(("runtime", "engine"), text)])
     onednn = device.type == "cpu" and runtime.precision == "float32" and prefer_onednn(plan, batch_size)
-    if _has_closed_form(runtime, plan, device):
+    is_wanted = runtime.engine != "autograd" and not runtime.compile and runtime.precision == "float32"
+    if is_wanted and device.type == "cpu" and not without_closed_form(plan):
         return Engine("closed_form", onednn=onednn)
     return Engine("compiled" if runtime.compile else "autograd", runtime.precision, onednn)
 
@@ -53,16 +57,12 @@ def _check_bfloat16(device: torch.device) -> None:
         raise ConfigError([Mistake(("runtime", "precision"), text)])
 
 
-def _has_closed_form(runtime: Runtime, plan: NetworkPlan, device: torch.device) -> bool:
-    missing = missing_from(plan)
-    if runtime.engine == "closed_form" and device.type != "cpu":
-        text = f"closed_form trains on the cpu, and this run on {device.type}. Use autograd, or device: cpu."
-        raise ConfigError([Mistake(("runtime", "engine"), text)])
-    if runtime.engine == "closed_form" and missing:
-        text = f"closed_form cannot train {missing}. Use autograd, or auto, which takes what can."
-        raise ConfigError([Mistake(("runtime", "engine"), text)])
-    is_wanted = runtime.engine != "autograd" and not runtime.compile and runtime.precision == "float32"
-    return is_wanted and device.type == "cpu" and not missing
+def departure_note(runtime: Runtime, plan: NetworkPlan, device: torch.device) -> tuple[str, ...]:
+    """Where a setting takes a network off the closed form, which is faster as a rule."""
+    if device.type != "cpu" or without_closed_form(plan) or not (runtime.compile or runtime.precision == "bfloat16"):
+        return ()
+    setting = "compile: true" if runtime.compile else "precision: bfloat16"
+    return (f"runtime.{setting} takes these layers off the closed form, which is the faster one on most processors.",)
 
 
 def build_step(engine: Engine, network: Network, loss: Loss, experiment: Experiment) -> Step:

@@ -8,17 +8,19 @@ import numpy as np
 
 from nettool.config.data import SplitName
 from nettool.config.load import Loaded
+from nettool.config.runtime import Runtime
 from nettool.data.bundle import TrainingData
 from nettool.data.columns import Column
 from nettool.data.prepare import prepare
 from nettool.data.targets import ClassEncoder
 from nettool.data.text_encoder import StreamEncoder, TextEncoder
 from nettool.data.values import show
+from nettool.errors import ConfigError, Mistake
 from nettool.model.class_weights import class_weights_from
 from nettool.model.memory import training_bytes
 from nettool.model.plans import NetworkPlan
 from nettool.model.shapes import plan_network
-from nettool.model.verdicts import linear_warning
+from nettool.model.verdicts import linear_warning, without_closed_form
 from nettool.workflows.room import check_room
 
 MOST_SHOWN = 60
@@ -91,6 +93,7 @@ def check_config(loaded: Loaded, all_rows: bool) -> Checked:
     with loaded.located():
         data = prepare(experiment.data, experiment.loss, rows=None if all_rows else FIRST_ROWS)
         plan = plan_network(experiment, data.signature)
+        _check_engine(experiment.runtime, plan)
         if isinstance(data.target, ClassEncoder):
             classes = data.target.classes
             class_weights_from(experiment.loss, classes, [1.0] * len(classes))
@@ -100,3 +103,10 @@ def check_config(loaded: Loaded, all_rows: bool) -> Checked:
     warning = linear_warning(plan)
     notes = (*data.notes, *([warning] if warning else []))
     return Checked(loaded, data, plan, batch_size, notes)
+
+
+def _check_engine(runtime: Runtime, plan: NetworkPlan) -> None:
+    layer = without_closed_form(plan)
+    if runtime.engine == "closed_form" and layer:
+        text = f"there is a closed form of dense, activation, dropout and norm layers alone, and none of {layer}."
+        raise ConfigError([Mistake(("runtime", "engine"), f"{text} Leave the choice to nettool: engine: auto.")])

@@ -14,7 +14,7 @@ from nettool.data.dataset import Batching, Dataset, Stretches
 from nettool.model.compile import compile_network
 from nettool.model.losses import Loss
 from nettool.model.plans import NetworkPlan
-from nettool.training.engines import Engine, build_step, choose_engine
+from nettool.training.engines import Engine, build_step, choose_engine, departure_note
 from nettool.training.history import History
 from nettool.training.loop import Job
 from nettool.training.metrics import baseline_predictions
@@ -71,7 +71,8 @@ def prepare_training(loaded: Loaded) -> Prepared:
             baseline = _baseline(data)
         loss = make_loss(experiment, data.encoders, baseline, device)
     threads = machine.choose_threads(experiment.runtime, checked.plan, batch_size)
-    return Prepared(loaded, data, checked.plan, loss, baseline, device, batch_size, threads, engine, checked.notes)
+    notes = (*checked.notes, *departure_note(experiment.runtime, checked.plan, device))
+    return Prepared(loaded, data, checked.plan, loss, baseline, device, batch_size, threads, engine, notes)
 
 
 def _baseline(data: TrainingData) -> tuple[float, ...]:

@@ -25,6 +25,8 @@ from nettool.workflows.prepare import Prepared, prepare_training
 from nettool.workflows.trained import Facts, check_facts, check_files, in_short, stays_of
 
 COMPLETE = ("finished", "stopped early")
+ANYHOW: dict[str, None] = {"runtime": None, "checkpoint": None}
+"""What says how a run is trained, and leaves nothing to train where it is complete."""
 
 
 class Position(BaseModel):
@@ -102,7 +104,8 @@ def is_complete(run: RunDirectory, loaded: Loaded) -> bool:
         epochs = [row["epoch"] for row in read_metrics(run)]
     except RunError:
         return False
-    return facts.config == to_plain(loaded.experiment) and epochs[-1:] == [facts.state.position.epoch]
+    then, now = ({**config, **ANYHOW} for config in (facts.config, to_plain(loaded.experiment)))
+    return then == now and epochs[-1:] == [facts.state.position.epoch]
 
 
 def prepare_resumption(run: RunDirectory, loaded: Loaded) -> tuple[Prepared, Saved]:

@@ -122,10 +122,11 @@ def _run(
                 restore(state, saved, recorder.run.last)
                 watcher.resumed(state.history)
                 _tell(stop_note(prepared.loaded.experiment, state.history), recorder, watcher)
-            if prepared.engine.kind == "compiled":
-                _compile(job, state, recorder, watcher)
             recorder.begin(state)
             try:
+                if prepared.engine.kind == "compiled":
+                    _compile(job, state, recorder, watcher)
+                    signals.check(f"epoch {state.epoch + 1}", recorder.run.path)
                 _follow(job, state, recorder, watcher, signals)
                 ending = _Ending("stopped early" if state.stopped else "finished", state)
             except InterruptedRun as interrupted:
@@ -149,7 +150,7 @@ def _compile(job: Job, state: TrainingState, recorder: Recorder, watcher: Watche
 
     _tell(["compiling: that takes up to a minute the first time."], recorder, watcher)
     seconds = compile_ahead(job, state.network)
-    _tell([f"compiled in {seconds:.1f} seconds; the next run of this network finds it again."], recorder, watcher)
+    _tell([f"compiled in {seconds:.1f} seconds."], recorder, watcher)
 
 
 def _explained(failure: Exception, prepared: Prepared, has_begun: bool) -> NettoolError | None:

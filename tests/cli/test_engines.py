@@ -49,11 +49,27 @@ def test_a_run_goes_on_with_another_engine_and_says_so(nettool: Nettool, config:
 def test_a_layer_without_a_closed_form_is_named_with_its_line(nettool: Nettool, folder: Path) -> None:
     text = (CONFIGS / "digits_cnn.yaml").read_text().replace("data/", f"{CONFIGS}/data/")
     Path("cnn.yaml").write_text(text + "runtime: {engine: closed_form}\n")
-    result = nettool("train", "cnn.yaml")
     line = len(text.splitlines()) + 1
-    assert result.code == 2
-    assert f"cnn.yaml:{line}:11  runtime.engine: closed_form cannot train layers.0" in result.err
+    for command in (["train"], ["train", "--dry-run"], ["check"]):
+        result = nettool(*command, "cnn.yaml")
+        assert result.code == 2
+        assert f"cnn.yaml:{line}:11  runtime.engine: there is a closed form of dense, " in result.err
+        assert "none of layers.0 (reshape)." in " ".join(result.err.split())
     assert not Path("runs").exists()
+
+
+def test_a_complete_run_stays_as_it_is_whatever_would_train_it(nettool: Nettool, config: Path) -> None:
+    nettool("train", config, "--quiet", "epochs=2")
+    before = {path.name: path.read_bytes() for path in RUN.iterdir()}
+    result = nettool("train", "--resume", RUN, "runtime.engine=autograd", "checkpoint=5 epochs")
+    assert result.code == 0
+    assert "is complete" in result.err
+    assert {path.name: path.read_bytes() for path in RUN.iterdir()} == before
+
+
+def test_the_engine_stands_in_the_first_line(nettool: Nettool, config: Path) -> None:
+    assert "cpu, 1 thread, closed form\n" in nettool("train", config, "epochs=1").err
+    assert "cpu, 1 thread, autograd\n" in nettool("train", config, "epochs=1", "runtime.engine=autograd").err
 
 
 def test_what_bfloat16_trained_evaluates_to_the_same_bits(nettool: Nettool, config: Path) -> None:

@@ -28,7 +28,8 @@ from nettool.data.dataset import Batch
 from nettool.model.compile import Network, compile_network
 from nettool.model.losses import Loss, build_loss
 from nettool.model.shapes import plan_network
-from nettool.training.closed_form.chain import Chain, missing_from
+from nettool.model.verdicts import without_closed_form
+from nettool.training.closed_form.chain import Chain
 from nettool.training.closed_form.flat import FlatParameters
 from nettool.training.engines import Engine, build_step
 from nettool.training.step import NonFiniteLoss, Step
@@ -84,7 +85,7 @@ class Case:
 
     def network(self) -> Network:
         plan = plan_network(self.experiment, Signature(self.example, self.target))
-        assert missing_from(plan) == ""
+        assert without_closed_form(plan) == ""
         return compile_network(plan, seed=3).double().train()
 
     def loss(self) -> Loss:

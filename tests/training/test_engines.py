@@ -16,7 +16,7 @@ from nettool.model.compile import compile_network
 from nettool.model.losses import build_loss
 from nettool.model.plans import NetworkPlan
 from nettool.model.shapes import plan_network
-from nettool.training.engines import Engine, build_step, choose_engine
+from nettool.training.engines import Engine, build_step, choose_engine, departure_note
 from nettool.training.step import AutogradStep
 from tests.training.conftest import make_dataset
 
@@ -77,17 +77,14 @@ def test_the_config_and_the_device_choose(runtime: Runtime, device: torch.device
     assert str(choose_engine(runtime, DENSE, 32, device)) == engine
 
 
-def test_a_closed_form_that_there_is_none_of_is_refused_by_the_name_of_the_layer() -> None:
-    plan = make_plan({"dense": 4}, {"residual": {"layers": [{"dense": 4}]}})
-    with pytest.raises(ConfigError, match=r"closed_form cannot train layers\.1 \(residual\)\. Use autograd"):
-        choose_engine(Runtime(engine="closed_form"), plan, 32, CPU)
+def test_a_closed_form_on_another_device_is_refused() -> None:
     with pytest.raises(ConfigError, match="closed_form trains on the cpu, and this run on cuda"):
         choose_engine(Runtime(engine="closed_form"), DENSE, 32, CUDA)
 
 
 @pytest.mark.parametrize("settings", [{"compile": True}, {"precision": "bfloat16"}], ids=str)
 def test_settings_that_exclude_each_other_are_refused(settings: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match=r"engine: closed_form and .* exclude each other"):
+    with pytest.raises(ConfigError, match=r"the engine closed_form .*: set engine: auto, or leave out"):
         make_experiment(runtime={"engine": "closed_form", **settings})
 
 
@@ -118,3 +115,12 @@ def test_a_step_that_is_not_asked_for_it_is_not_compiled() -> None:
     step = build_step(Engine("autograd"), compile_network(DENSE, 0), loss, experiment)
     assert isinstance(step, AutogradStep)
     assert step._mean == step._to_mean
+
+
+@pytest.mark.parametrize("runtime", [Runtime(compile=True), Runtime(precision="bfloat16")], ids=str)
+def test_a_setting_that_takes_layers_off_the_closed_form_is_told(runtime: Runtime) -> None:
+    (note,) = departure_note(runtime, DENSE, CPU)
+    assert "takes these layers off the closed form" in note
+    assert departure_note(runtime, make_plan({"residual": {"layers": [{"dense": 4}]}}), CPU) == ()
+    assert departure_note(runtime, DENSE, CUDA) == ()
+    assert departure_note(Runtime(engine="autograd"), DENSE, CPU) == ()

@@ -9,41 +9,14 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
-from nettool.config.convolutions import Flatten
-from nettool.config.layers import ActivationLayer, BatchNorm, Dense, Dropout, LayerNorm, Output, Repeat
 from nettool.config.losses import LossSpec
-from nettool.config.signature import Flat
 from nettool.data.dataset import Batch
 from nettool.model import blocks, spatial, stack
 from nettool.model.compile import Network
-from nettool.model.plans import LayerPlan, NetworkPlan
 from nettool.training.closed_form import inputs, norms, units
 from nettool.training.closed_form.activations import Activation, DroppedRelu, Rule, rule_of
 from nettool.training.closed_form.flat import FlatParameters
 from nettool.training.closed_form.losses import build_loss_gradient
-
-
-def missing_from(plan: NetworkPlan) -> str:
-    """The first layer that has no closed form here, as the user calls it; nothing where all have one."""
-    first, *rest = plan.layers
-    if not isinstance(first.spec, Flatten):
-        return _missing_from(plan.layers)
-    # Codes of categories lie in each row of a series; only a lone row is looked up.
-    return first.name if plan.embeddings else _missing_from(rest)
-
-
-def _missing_from(layers: Sequence[LayerPlan]) -> str:
-    for layer in layers:
-        match layer.spec:
-            case Repeat():
-                missing = _missing_from(layer.inner)
-            case Dense() | Output() | ActivationLayer() | Dropout() | BatchNorm() | LayerNorm():
-                missing = "" if isinstance(layer.input, Flat) else layer.name
-            case _:
-                missing = layer.name
-        if missing:
-            return missing
-    return ""
 
 
 class Chain:

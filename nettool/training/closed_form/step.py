@@ -19,7 +19,7 @@ from nettool.training.step import Found, NonFiniteLoss, Step
 
 
 class ClosedFormStep(Step):
-    """For a network of which nothing is `missing_from` the closed form, on the cpu."""
+    """For a network of which no layer is `without_closed_form`, on the cpu."""
 
     def __init__(
         self, network: Network, loss: Loss, spec: LossSpec, optimizer: OptimizerSpec, onednn: bool = False
