@@ -83,6 +83,7 @@ def signal_twice(lab: Lab, case: str) -> None:
             train = ("train", f"{case}.yaml", "--run-dir", run.name, "--quiet")
             child = lab.start(folder, "call", "tests.torture.signals:run_slowly", *train)
             while not (run / SLOW).exists():
+                assert not child.has_ended(), child.wait()
                 time.sleep(0.01)
             child.send(number)
             time.sleep(0.2)
@@ -115,13 +116,13 @@ def run_slowly(*arguments: str) -> int:
 
     step, count = Step.__call__, itertools.count(1)
 
-    def slow(self: Step, *arguments: Any) -> Any:
+    def slow(self: Step, *given: Any) -> Any:
         if next(count) == 5:
             Path(arguments[arguments.index("--run-dir") + 1], SLOW).touch()
             end = time.monotonic() + 60
             while time.monotonic() < end:
                 time.sleep(0.01)
-        return step(self, *arguments)
+        return step(self, *given)
 
     Step.__call__ = slow  # type: ignore[method-assign]
     sys.argv = ["nettool", *arguments]
