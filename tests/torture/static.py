@@ -113,7 +113,7 @@ def _executes(node: ast.AST, origins: Mapping[str, str]) -> Iterator[str]:
     modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
     modules += [f"{node.module}"] if isinstance(node, ast.ImportFrom) else []
     yield from (module for module in modules if module.split(".")[0] in FORBIDDEN_MODULES)
-    if isinstance(node, ast.Name | ast.Attribute):  # a call, or handed on to be called
+    if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load):  # called, or handed on for it
         name = _full_name(node, origins)
         module, _, rest = name.partition(".")
         part = re.split(r"\W", rest)[0]
