@@ -23,7 +23,7 @@ from typing import Any
 
 import diamonds
 import environments
-import networks
+import four_jobs
 import page
 from jobs import NETWORKS
 from processes import cores
@@ -36,7 +36,7 @@ PARTIAL = HERE / "results.partial.json"
 PAGE = HERE.parent / "docs" / "benchmarks.md"
 
 JOBS = (*(network.name for network in NETWORKS), "diamonds", *page.SECTIONS)
-CONTENDERS = (*(peer.key for peer in networks.PEERS), *(peer.key for peer in diamonds.PEERS))
+CONTENDERS = (*(peer.key for peer in four_jobs.PEERS), *(peer.key for peer in diamonds.PEERS))
 
 
 def measure(given: argparse.Namespace, command: str) -> dict[str, Any]:
@@ -45,8 +45,8 @@ def measure(given: argparse.Namespace, command: str) -> dict[str, Any]:
     results: dict[str, Any] = {"command": command, "rounds": rounds, "machine": this_machine(), "networks": {}}
     for network in NETWORKS:
         if network.name in given.jobs:
-            peers = [peer for peer in networks.PEERS if peer.key in given.contenders]
-            results["networks"][network.name] = networks.measure(network, peers, rounds, given.quick)
+            peers = [peer for peer in four_jobs.PEERS if peer.key in given.contenders]
+            results["networks"][network.name] = four_jobs.measure(network, peers, rounds, given.quick)
             _write(results, PARTIAL)
     if "diamonds" in given.jobs:
         peers = [peer for peer in diamonds.PEERS if peer.key in given.contenders]

@@ -18,7 +18,7 @@ compare = importlib.import_module("compare")
 contest = importlib.import_module("contest")
 environments = importlib.import_module("environments")
 jobs = importlib.import_module("jobs")
-networks = importlib.import_module("networks")
+four_jobs = importlib.import_module("four_jobs")
 page = importlib.import_module("page")
 processes = importlib.import_module("processes")
 tables = importlib.import_module("tables")
@@ -53,12 +53,12 @@ def test_cross_entropy_is_that_of_the_probabilities() -> None:
     probabilities = np.array([[0.9, 0.1], [0.25, 0.75]])
     expected = -(np.log(0.9) + np.log(0.75)) / 2
     y = np.array([0, 1])
-    assert networks.cross_entropy(np.log(probabilities), y) == pytest.approx(expected)
-    assert networks.cross_entropy(np.log(probabilities) + 700, y) == pytest.approx(expected)  # logits, and large ones
+    assert four_jobs.cross_entropy(np.log(probabilities), y) == pytest.approx(expected)
+    assert four_jobs.cross_entropy(np.log(probabilities) + 700, y) == pytest.approx(expected)  # logits, and large ones
 
 
 def test_steady_state_leaves_the_first_epoch_out() -> None:
-    place = networks.Place(jobs.NETWORKS[0], Path(), np.array([0]), is_quick=False)
+    place = four_jobs.Place(jobs.NETWORKS[0], Path(), np.array([0]), is_quick=False)
     run = place.numbers(processes.Taken(1.0, 2.0), 1, [9.0, 0.032, 0.064, 0.032], np.zeros((1, 2)))
     assert run["step_us"] == pytest.approx(1000)  # 0.032 s for 32 steps
 
