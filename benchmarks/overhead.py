@@ -3,7 +3,7 @@
     python benchmarks/overhead.py [--seconds 30] [--rounds 3] [--megabytes 100]
 
 First table: one job of so many seconds (20,000 rows, 54-128-64-7, batches of 32, dropout, Adam, the default checkpoint
-every 30 seconds), as `nettool train` trains it and as the bare loop of epochs does, which looks at no loss and writes
+every 30 seconds), as `nettool train` trains it and as the bare loop of epochs does, which writes
 nothing; interleaved, median of the rounds. Second: a network of so many megabytes is saved while it trains; how long
 training stands still, beside the bare copy of what is saved, and how fast the steps are meanwhile.
 """
@@ -54,10 +54,9 @@ def prepared_job(folder: Path, epochs: int, rows: int = ROWS, **changes: object)
 
 
 def bare(prepared: Prepared) -> float:
-    """Seconds of the epochs alone: no directory, no journal, no look at the loss of each step."""
+    """Seconds of the epochs alone: no directory, no journal, nothing written."""
     with machine.threads(prepared.threads):
         job, state = build_job(prepared)
-        job.step._looks = False
         began = time.perf_counter()
         for _ in fit(job, state):
             pass

@@ -65,8 +65,7 @@ imports left out; the peak is what comes on top of them, in the worst round.""",
 Whole processes, interleaved: one that imports torch and leaves, and `nettool train` on a table of 1,000 rows, left at
 the end of its first step.""",
     "overhead": """\
-A job of about 30 seconds as `nettool train` trains it, and its bare epochs, which look at no loss and
-write nothing.""",
+A job of about 30 seconds as `nettool train` trains it, and its bare epochs, which write nothing.""",
     "throughput": """\
 Resident data, the same network, batch and dropout, in one process; by hand with the fused Adam.""",
 }
