@@ -68,3 +68,19 @@ class Stopwatch:
     def stop(self) -> None:
         """It is over."""
         self.seconds.append(time.perf_counter() - self._began)
+
+
+class EpochTimes:
+    """For the callbacks of a library that calls these two: put it before the library's own class."""
+
+    def __init__(self, stopwatch: Stopwatch) -> None:
+        super().__init__()
+        self.stopwatch = stopwatch
+
+    def on_epoch_begin(self, *_: object, **__: object) -> None:
+        """Start."""
+        self.stopwatch.start()
+
+    def on_epoch_end(self, *_: object, **__: object) -> None:
+        """Stop."""
+        self.stopwatch.stop()

@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 import keras
-from job import Job, Stopwatch
+from job import EpochTimes, Job, Stopwatch
 from keras import layers
 
 
-class Timing(keras.callbacks.Callback):
+class Timing(EpochTimes, keras.callbacks.Callback):
     """Times the epochs."""
-
-    def __init__(self, stopwatch: Stopwatch) -> None:
-        super().__init__()
-        self.stopwatch = stopwatch
-
-    def on_epoch_begin(self, *_: object, **__: object) -> None:
-        """Start."""
-        self.stopwatch.start()
-
-    def on_epoch_end(self, *_: object, **__: object) -> None:
-        """Stop."""
-        self.stopwatch.stop()
 
 
 job = Job.from_command_line()

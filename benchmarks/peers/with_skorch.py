@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 import torch
-from job import Job, Stopwatch
+from job import EpochTimes, Job, Stopwatch
 from network import build, predict
 from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback
 from torch import nn
 
 
-class Timing(Callback):
+class Timing(EpochTimes, Callback):
     """Times the epochs."""
-
-    def __init__(self, stopwatch: Stopwatch) -> None:
-        self.stopwatch = stopwatch
-
-    def on_epoch_begin(self, *_: object, **__: object) -> None:
-        """Start."""
-        self.stopwatch.start()
-
-    def on_epoch_end(self, *_: object, **__: object) -> None:
-        """Stop."""
-        self.stopwatch.stop()
 
 
 job = Job.from_command_line()

@@ -4,8 +4,7 @@ simple enough for backpropagation written out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from collections.abc import Sequence as Several
+from collections.abc import Iterable, Iterator
 
 from nettool.config.convolutions import AvgPool, Conv1d, Flatten, MaxPool, Reshape
 from nettool.config.layer_types import Product
@@ -111,7 +110,7 @@ def without_closed_form(plan: NetworkPlan) -> str:
     return first.name if plan.embeddings else _without_closed_form(rest)
 
 
-def _without_closed_form(layers: Several[LayerPlan]) -> str:
+def _without_closed_form(layers: Iterable[LayerPlan]) -> str:
     for layer in layers:
         match layer.spec:
             case Repeat():

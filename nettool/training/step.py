@@ -30,6 +30,13 @@ class NonFiniteLoss(Exception):
         self.value = value
 
 
+def check_finite(mean: float) -> float:
+    """The mean loss of a step's examples. Raises NonFiniteLoss."""
+    if not math.isfinite(mean):
+        raise NonFiniteLoss(mean)
+    return mean
+
+
 class Step(ABC):
     """Moves the network's weights once for each call. onednn: whether it computes the products."""
 
@@ -131,9 +138,7 @@ class AutogradStep(Step):
 
     def _look_at(self, loss: Tensor) -> Number:
         value = self._number(loss)
-        if isinstance(value, float) and not math.isfinite(value):
-            raise NonFiniteLoss(value)
-        return value
+        return check_finite(value) if isinstance(value, float) else value
 
     def _number(self, value: Tensor) -> Number:
         return value.item() if self._looks else value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 import torch
@@ -15,7 +14,7 @@ from nettool.model.losses import Loss
 from nettool.training.closed_form.chain import Chain
 from nettool.training.closed_form.flat import FlatParameters
 from nettool.training.optimizers import build_optimizer
-from nettool.training.step import Found, NonFiniteLoss, Step
+from nettool.training.step import Found, Step, check_finite
 
 
 class ClosedFormStep(Step):
@@ -34,7 +33,7 @@ class ClosedFormStep(Step):
         chain = self._chain(batch)
         total, weight = chain.forward(batch)
         divisor = max(weight, self._tiny)
-        mean = _look_at(total.item() / divisor)
+        mean = check_finite(total.item() / divisor)
         chain.backward(1 / divisor)
         return mean, weight, [self._flat.gradients]
 
@@ -49,7 +48,7 @@ class ClosedFormStep(Step):
             chain.backward(1.0)
             gradients += self._flat.gradients
         divisor = max(weight, self._tiny)
-        return _look_at(total / divisor), weight, [gradients.div_(divisor)]
+        return check_finite(total / divisor), weight, [gradients.div_(divisor)]
 
     def _chain(self, batch: Batch) -> Chain:
         """The units for batches of this size: an epoch has one, and one for its last batch."""
@@ -57,9 +56,3 @@ class ClosedFormStep(Step):
         if size not in self._chains:
             self._chains[size] = Chain(self._network, self._flat, self._spec, self.loss.class_weights, batch)
         return self._chains[size]
-
-
-def _look_at(mean: float) -> float:
-    if not math.isfinite(mean):
-        raise NonFiniteLoss(mean)
-    return mean
