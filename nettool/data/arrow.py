@@ -14,6 +14,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+CELLS = 1 << 20
+"""Of a table, worked on at a time: so few that they stay in the cache, so many that numpy is not called too often."""
+
 _TIMES = {f"datetime64[{unit}]": unit for unit in ("s", "ms", "us", "ns")}
 
 
@@ -38,15 +41,15 @@ def null_mask(array: pa.Array) -> NDArray[np.bool_] | None:
     return ~_bits(array.buffers()[0], array.offset, len(array))
 
 
-def stretches(table: pa.Table, most: int) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """The table in stretches of at most so many rows, each with the row that it begins at; nothing is copied.
+def stretches(table: pa.Table) -> Iterator[tuple[int, list[pa.RecordBatch]]]:
+    """The table in stretches of CELLS, each with the row that it begins at; nothing is copied.
 
-    A file is read in pieces, and to make a column one would take as much memory again.
+    A stretch comes in as many batches as the pieces that its rows were read in: to make one of them would take as much
+    memory again.
     """
-    start = 0
-    for batch in table.to_batches(max_chunksize=most):
-        yield start, batch
-        start += batch.num_rows
+    most = max(CELLS // max(table.num_columns, 1), 1)
+    for start in range(0, table.num_rows, most):
+        yield start, table.slice(start, most).to_batches()
 
 
 def empty(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
@@ -64,8 +67,14 @@ def gather(read: Callable[[pa.Array], NDArray[Any]], column: pa.ChunkedArray, ro
     bounds = np.searchsorted(rows, starts)
     found = empty((len(rows),), read(column.slice(0, 0)).dtype)
     for chunk, start, first, last in zip(column.chunks, starts[:-1], bounds[:-1], bounds[1:], strict=True):
-        found[first:last] = read(chunk)[rows[first:last] - start]
+        pick(read(chunk), rows[first:last] - start, found[first:last])
     return found
+
+
+def pick(values: NDArray[Any], rows: NDArray[np.int64], out: NDArray[Any]) -> None:
+    """Write the values at these rows, which there are, to `out`: twice as fast as indexing."""
+    if len(rows):
+        np.take(values, rows, out=out, mode="clip")  # which needs no copy in case that a row is not there
 
 
 def from_numpy(values: NDArray[Any], absent: NDArray[np.bool_] | None = None) -> pa.Array:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
+import weakref
 from collections.abc import Iterable, Iterator
+from itertools import dropwhile
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
+from nettool.data.arrow import empty
 from nettool.data.streams import open_stream
 from nettool.data.values import MISSING, show
 from nettool.errors import DataError
@@ -21,6 +26,11 @@ BOM = b"\xef\xbb\xbf"
 SMALL_BLOCK, LARGE_BLOCK = 1 << 20, 1 << 22
 PIECES = 16
 """For each thread, of a large file: few enough to be long, and so many that a few of them are a small part of it."""
+LONGEST_WAIT = 1.0
+"""Seconds until one more block is read while Arrow has parsed none: perhaps it needs more of them at once."""
+NULLS = [text for text in MISSING if not text.startswith(("-", "1"))]
+"""What Arrow looks for in every cell. With those that begin as numbers do, it would look twice at many numbers, a tenth
+of the time. It reads "-nan" as NaN, and a column with "1.#IND" as text, which `simplify` looks through."""
 NOT_TEXT = {
     b"PK\x03\x04": "a zip archive or an Excel workbook",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook",
@@ -68,9 +78,7 @@ def _options(
 
     return {
         "parse_options": arrow.ParseOptions(delimiter=delimiter, newlines_in_values=newlines_in_values, **of_parser),
-        "convert_options": arrow.ConvertOptions(
-            null_values=list(MISSING), strings_can_be_null=True, column_types=types
-        ),
+        "convert_options": arrow.ConvertOptions(null_values=NULLS, strings_can_be_null=True, column_types=types),
     }
 
 
@@ -119,17 +127,17 @@ def _read_whole(
     reading = arrow.ReadOptions(block_size=block)
     table: pa.Table | None = None
     with open_stream(path) as stream:
-        counter = _QuoteCounter(stream)
+        blocks = _Blocks(stream)
         try:
             options = _options(delimiter, types, newlines_in_values=is_quoted)
-            table = arrow.read_csv(counter, read_options=reading, **options)
+            table = arrow.read_csv(blocks, read_options=reading, **options)
         except pa.ArrowInvalid:
-            if is_quoted or not counter.quotes:
+            if is_quoted or not blocks.quotes:
                 raise
-    if counter.quotes and not is_quoted:
+    if blocks.quotes and not is_quoted:
         table = None  # or there would be two of them
         return _read_whole(path, delimiter, types, is_quoted=True)
-    if counter.quotes % 2 and (mistake := _explain(path, delimiter)):
+    if blocks.quotes % 2 and (mistake := _explain(path, delimiter)):
         raise DataError(f"{path}: {mistake}")
     return table
 
@@ -149,22 +157,35 @@ def _types(lines: pa.Table) -> dict[str, pa.DataType]:
     return types
 
 
-class _QuoteCounter:
-    """A stream that counts quotation marks: Arrow takes one that is never closed for a very long value.
+class _Blocks:
+    """A stream for Arrow to read: the memory of a block is used again as soon as Arrow has parsed what lay in it.
 
-    What it reads lies in Arrow's memory, which is used again, unlike that of large `bytes`.
+    Arrow by itself reads ahead as far as it can, and holds as much memory as the file is long. To be given memory that
+    it has not touched yet can take a process longer than to parse what it reads into it.
+
+    quotes: how many quotation marks there were. Arrow takes one that is never closed for a very long value.
     """
 
     def __init__(self, stream: io.BufferedReader) -> None:
         self._stream = stream
+        self._free: SimpleQueue[NDArray[np.uint8] | None] = SimpleQueue()
+        for _ in range(pa.cpu_count() + 2):
+            self._free.put(None)
         self.quotes = 0
         self.closed = False
 
-    def read(self, size: int) -> pa.Buffer:
-        buffer = pa.allocate_buffer(size)
-        chunk = np.frombuffer(buffer, np.uint8)[: self._stream.readinto(memoryview(buffer))]
+    def read(self, size: int) -> NDArray[np.uint8]:
+        """The next bytes, at most so many; none at the end."""
+        try:
+            memory = self._free.get(timeout=LONGEST_WAIT)
+        except Empty:
+            memory = None
+        if memory is None or len(memory) < size:
+            memory = empty((size,), np.uint8)
+        chunk = memory[: self._stream.readinto(memory.data)]
         self.quotes += int(np.count_nonzero(chunk == ord('"')))
-        return buffer.slice(0, len(chunk))
+        weakref.finalize(chunk, self._free.put, memory).atexit = False
+        return chunk
 
 
 def _read_start(path: Path) -> bytes:
@@ -182,17 +203,19 @@ def _check_header(path: Path, start: bytes, delimiter: str | None) -> str:
         raise DataError(f"{path}: the text is UTF-16, not UTF-8. Cure: save the file as csv UTF-8.")
     if not start.strip():
         raise DataError(f"{path}: the file is empty.")
-    lines = start.splitlines(keepends=True)
-    text = "".join(_decoded(iter(lines), path, forgive_end=len(start) == MAX_TABLE_HEADER_BYTES))
-    text = text.lstrip("\r\n")
     delimiters = [delimiter] if delimiter else [",", ";", "\t", "|"]
     try:
-        headers = [next(csv.reader(io.StringIO(text, newline=""), delimiter=mark)) for mark in delimiters]
+        headers = [_first_record(path, start, mark) for mark in delimiters]
     except csv.Error as error:
         raise DataError(f"{path}: line 1: {error}. The first line names the columns; is this a table?") from error
     best = next((index for index, header in enumerate(headers) if len(header) > 1), 0)
     _check_names(path, headers[best])
     return delimiters[best]
+
+
+def _first_record(path: Path, start: bytes, delimiter: str) -> list[str]:
+    lines = _decoded(iter(start.splitlines(keepends=True)), path, forgive_end=len(start) == MAX_TABLE_HEADER_BYTES)
+    return next(csv.reader(dropwhile(lambda line: not line.strip("\r\n"), lines), delimiter=delimiter))
 
 
 def _check_names(path: Path, names: list[str]) -> None:

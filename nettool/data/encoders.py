@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from itertools import groupby
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from nettool.config.data import Scale
 from nettool.config.signature import TableExample
-from nettool.data.arrow import empty, stretches
+from nettool.data.arrow import empty, pick, stretches
 from nettool.data.columns import Column, used
 from nettool.data.features import (
     CategoryColumn,
@@ -21,12 +22,27 @@ from nettool.data.features import (
     column_from_json,
     column_to_json,
     fit_column,
+    is_plain,
+    write_numbers,
 )
 from nettool.data.parallel import each
 from nettool.data.stored import check_distinct
 
-BLOCK = 1 << 16
-"""Rows encoded at a time: all columns of a block stay in the cache while they are written."""
+
+class _Piece(NamedTuple):
+    """Rows of one batch that are to be encoded. chosen: within the batch. place: in what is encoded."""
+
+    batch: pa.RecordBatch
+    chosen: Rows
+    place: slice
+
+
+def _pieces(start: int, batches: Iterable[pa.RecordBatch], rows: Rows) -> Iterator[_Piece]:
+    """The pieces of batches, the first of which begins at row `start`. rows: of the table, ascending."""
+    for batch in batches:
+        first, last = np.searchsorted(rows, (start, start + batch.num_rows))
+        yield _Piece(batch, rows[first:last] - start, slice(first, last))
+        start += batch.num_rows
 
 
 @dataclass(frozen=True)
@@ -74,29 +90,44 @@ class TableEncoder:
         """Encode rows of a conformed table, in ascending order (all by default): float32 [n, width]."""
         rows = np.arange(table.num_rows) if rows is None else rows
         out = empty((len(rows), len(self.feature_names)), np.float32)
-        ends = np.cumsum([len(column.names) for column in self.columns])
+        places = self._places()
         table = table.select([column.name for column in self.columns])
         readers = [column.reader(source) for column, source in zip(self.columns, table.columns, strict=True)]
 
-        def write(stretch: tuple[int, pa.RecordBatch]) -> None:
-            start, batch = stretch
-            first, last = np.searchsorted(rows, (start, start + batch.num_rows))
-            chosen = rows[first:last] - start
-            for column, source, read, end in zip(self.columns, batch.columns, readers, ends, strict=True):
-                column.write(read(source)[chosen], out[first:last, end - len(column.names) : end])
+        def write(stretch: tuple[int, list[pa.RecordBatch]]) -> None:
+            pieces = list(_pieces(*stretch, rows))
+            first, last = pieces[0].place.start, pieces[-1].place.stop
+            for run in self._runs():
+                width = slice(places[run[0]].start, places[run[-1]].stop)
+                if len(run) == 1:
+                    (index,) = run
+                    for batch, chosen, place in pieces:
+                        self.columns[index].write(readers[index](batch.column(index))[chosen], out[place, width])
+                    continue
+                values = empty((len(run), last - first), np.float64)
+                for batch, chosen, place in pieces:
+                    for row, index in zip(values[:, place.start - first : place.stop - first], run, strict=True):
+                        pick(readers[index](batch.column(index)), chosen, row)
+                numbers = [column for column in self.columns[run[0] : run[-1] + 1] if is_plain(column)]
+                write_numbers(numbers, values, out[first:last, width])
 
-        each(write, stretches(table, BLOCK), table.num_rows)
+        each(write, stretches(table), table.num_rows)
         return out
+
+    def _places(self) -> list[slice]:
+        """The encoded columns of each column."""
+        ends = np.cumsum([len(column.names) for column in self.columns])
+        return [slice(end - len(column.names), end) for column, end in zip(self.columns, ends, strict=True)]
+
+    def _runs(self) -> list[list[int]]:
+        """Which columns are encoded together: numbers beside each other, any other column by itself."""
+        runs = groupby(range(len(self.columns)), lambda index: -1 if is_plain(self.columns[index]) else index)
+        return [list(run) for _, run in runs]
 
     def decode(self, encoded: Matrix) -> pa.Table:
         """The columns again, from float32 [n, width]: numbers as far as float32 goes, dates to the day."""
-        ends = np.cumsum([len(column.names) for column in self.columns])
-        return pa.table(
-            {
-                column.name: column.read(encoded[:, end - len(column.names) : end])
-                for column, end in zip(self.columns, ends, strict=True)
-            }
-        )
+        found = (c.read(encoded[:, place]) for c, place in zip(self.columns, self._places(), strict=True))
+        return pa.table(list(found), names=[column.name for column in self.columns])
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, exact."""

@@ -5,9 +5,9 @@ Each class is fitted on the training rows, writes its columns of the encoded mat
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeGuard
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +16,7 @@ from pydantic import Field
 
 from nettool.config.data import Scale
 from nettool.data.arrow import from_numpy, from_texts, gather
-from nettool.data.scaling import Floats, Scaler
+from nettool.data.scaling import Floats, Scaler, encode_rows
 from nettool.data.stored import from_stored
 from nettool.data.values import codes, instants, levels, numbers, show
 from nettool.errors import DataError
@@ -60,14 +60,7 @@ class NumberColumn:
 
     def write(self, values: Floats, out: Matrix) -> None:
         """Encode into float32 [n, width]."""
-        encoded = self.scaler.encode(values)
-        with np.errstate(over="ignore"):
-            out[:, 0] = encoded
-        if not self.scaler.clip and np.isinf(out[:, 0]).any():
-            value = values[np.isinf(out[:, 0])][0]
-            raise DataError(
-                f"column {show(self.name)}: {value:g} does not fit a 32-bit number. Cure: `data.scale: standard`."
-            )
+        write_numbers([self], values[None].copy(), out[:, :1])
         if self.missing:
             out[:, 1] = np.isnan(values)
 
@@ -75,6 +68,24 @@ class NumberColumn:
         """The column again, as float64."""
         values = self.scaler.decode(encoded[:, 0].astype(np.float64))
         return from_numpy(values, encoded[:, 1] > 0.5 if self.missing else None)
+
+
+def is_plain(column: FeatureColumn) -> TypeGuard[NumberColumn]:
+    """Whether all that is encoded of a column is its number."""
+    return isinstance(column, NumberColumn) and not column.missing
+
+
+def write_numbers(columns: Sequence[NumberColumn], values: Floats, out: Matrix) -> None:
+    """Encode columns of numbers together, without their indicators: values [k, n], lost, into float32 [n, k]."""
+    encode_rows([column.scaler for column in columns], values)
+    with np.errstate(over="ignore"):
+        out[:] = values.T
+    for index, column in enumerate(columns):
+        if not column.scaler.clip and (too_large := np.isinf(out[:, index])).any():
+            value = column.scaler.decode(values[index][too_large])[0]
+            raise DataError(
+                f"column {show(column.name)}: {value:g} does not fit a 32-bit number. Cure: `data.scale: standard`."
+            )
 
 
 @dataclass(frozen=True)

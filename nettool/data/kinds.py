@@ -20,6 +20,7 @@ from nettool.data.arrow import from_numpy, from_texts, to_numpy
 from nettool.data.values import (
     codes,
     describe_type,
+    ends,
     is_date,
     is_numeric,
     is_text,
@@ -52,18 +53,16 @@ def as_kind(column: pa.ChunkedArray, kind: ColumnKind, name: str, source: str) -
 
 
 def _as_number(column: pa.ChunkedArray, name: str, source: str) -> Any:
-    import pyarrow.compute as pc
-
     kind = column.type
     if pa.types.is_null(kind):
         column = column.cast(pa.float64())
     elif pa.types.is_boolean(kind):
         column = column.cast(pa.uint8())
     elif is_text(kind):
-        column = _parsed(levels_of(column), name, source)
+        column = pa.chunked_array([_parsed(levels_of(column), name, source)])
     elif not is_numeric(kind):
         raise DataError(_wrong_type(column, "a number", name, source))
-    if pa.types.is_floating(column.type) and pc.any(pc.is_inf(column)).as_py():
+    if pa.types.is_floating(column.type) and any(np.isinf(end) for end in ends(column)):
         row = int(np.flatnonzero(np.isinf(numbers(column)))[0])
         raise DataError(
             f"{source}: column {show(name)}, row {row + 1:,}: the value is infinite. Networks take finite "

@@ -74,11 +74,11 @@ def prepare(spec: DataSpec, loss: LossSpec, *, rows: int | None = None) -> Train
 
 
 def _prepare(spec: DataSpec, loss: LossSpec, limit: int | None) -> TrainingData:
+    source = str(training_file(spec))
+    examples = read_examples(training_file(spec), spec, limit)
     with ThreadPoolExecutor() as pool:
-        # Hashing a file takes as long as reading it, and leaves the interpreter free.
+        # Hashing a file takes as long as all that follows, which leaves a core idle now and then; reading leaves none.
         hashed = {key: pool.submit(fingerprint_of, path, spec) for key, path in spec.files.items() if limit is None}
-        source = str(training_file(spec))
-        examples = read_examples(training_file(spec), spec, limit)
         described, columns = _columns(examples.table, spec, loss, source)
         table = conform(examples.table.select([column.name for column in columns]), columns, source)
         parts = partition(table, columns, spec, examples.table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -52,21 +53,30 @@ class Scaler:
         return cls(low, spread, mean, True)
 
     def encode(self, values: Floats) -> Floats:
-        """Scale values, NaN for missing. The result has no NaN."""
-        if self.scale == 0:
-            return np.zeros_like(values)
-        absent = np.isnan(values)
-        filled = np.where(absent, self.fill, values) if absent.any() else values
-        with np.errstate(over="ignore"):
-            encoded = filled - self.shift
-            encoded /= self.scale
-        if self.clip:
-            np.maximum(np.minimum(encoded, CLIP, out=encoded), -CLIP, out=encoded)
+        """Scale values [n], NaN for missing. The result has no NaN."""
+        encoded = values.copy()
+        encode_rows([self], encoded[None])
         return encoded
 
     def decode(self, encoded: Floats) -> Floats:
         """Back to the column's own units."""
         return np.asarray(encoded, np.float64) * self.scale + self.shift
+
+
+def encode_rows(scalers: Sequence[Scaler], rows: Floats) -> None:
+    """Scale rows [k, n], NaN for missing, each with its own scaler, in place. The result has no NaN."""
+    shift, scale, fill, limit = (
+        np.array(each)[:, None]
+        for each in zip(*((s.shift, s.scale, s.fill, CLIP if s.clip else np.inf) for s in scalers), strict=True)
+    )
+    absent = np.isnan(rows)
+    if absent.any():
+        np.copyto(rows, fill, where=absent)
+    with np.errstate(over="ignore"):
+        rows -= shift
+        rows /= np.where(scale, scale, 1.0)
+    rows[scale[:, 0] == 0] = 0.0
+    np.maximum(np.minimum(rows, limit, out=rows), -limit, out=rows)
 
 
 def moments(values: Floats) -> tuple[float, float]:

@@ -31,9 +31,6 @@ NAMES: tuple[SplitName, ...] = ("train", "validation", "test")
 MAX_TEXTS = 100_000
 """An unused column of more different texts has no say in where its rows go: hashing them takes too long."""
 
-CELLS = 1 << 18
-"""Of a table, hashed at a time: they stay in the cache."""
-
 _MISSING = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -56,9 +53,9 @@ def content_keys(table: pa.Table, columns: Iterable[Column], raw: pa.Table, seed
     used, read = _values_used(table, columns), _values_read(raw, columns)
     both = used & read
     sums = _sums(both, raw.num_rows)
-    groups = _keys_of_sums(sums + _sums(used - both, raw.num_rows), seed)
     if used == read:
-        return groups
+        return _keys_of_sums(sums, seed)
+    groups = _keys_of_sums(sums + _sums(used - both, raw.num_rows), seed)
     rows = _keys_of_sums(sums + _sums(read - both, raw.num_rows), seed)
     ordered = np.sort(groups)
     if (ordered[1:] != ordered[:-1]).all():  # each row is a group of its own
@@ -111,41 +108,48 @@ def _sums(columns: Collection[_Values], num_rows: int) -> Keys:
     table = pa.table([column.values for column in ordered], names=[column.name for column in ordered])
     names = np.array([_text_key(column.name) for column in ordered], np.uint64)[:, None]
     readers = [_reader(column) for column in ordered]
+    first_number = sum(column.kind != "number" for column in ordered)
 
-    def add(stretch: tuple[int, pa.RecordBatch]) -> None:
-        start, batch = stretch
-        bits = empty((len(readers), batch.num_rows), np.uint64)
-        for row, values, read in zip(bits, batch.columns, readers, strict=True):
-            row[:] = read(values)
+    def add(stretch: tuple[int, list[pa.RecordBatch]]) -> None:
+        start, batches = stretch
+        bits = empty((len(readers), sum(batch.num_rows for batch in batches)), np.uint64)
+        end = 0
+        for batch in batches:
+            begin, end = end, end + batch.num_rows
+            for row, values, read in zip(bits, batch.columns, readers, strict=True):
+                row[begin:end] = read(values)
+        _unite_spellings(bits[first_number:])
         bits ^= names
-        sums[start : start + batch.num_rows] = _mix(bits).sum(axis=0)
+        sums[start : start + end] = _mix(bits).sum(axis=0)
 
-    each(add, stretches(table, max(CELLS // max(len(ordered), 1), 1)), num_rows)
+    each(add, stretches(table), num_rows)
     return sums
 
 
 def _reader(column: _Values) -> Callable[[pa.Array], Keys]:
-    """Equal numbers of 64 bits for equal values of this column."""
+    """64 bits for each value of this column, the same ones for the same value."""
     if column.kind == "category":
         known = np.array([_text_key(level) for level in levels(column.values)] + [_MISSING], np.uint64)
         return lambda part: known[codes(part)]
     if column.kind == "date":
         # NaT is the smallest integer, the same for every missing date.
         return lambda part: instants(part).view(np.uint64)
-    return lambda part: _bits(numbers(part))
+    return lambda part: numbers(part).view(np.uint64)
 
 
-def _bits(values: NDArray[np.float64]) -> Keys:
-    values = values + 0.0  # which turns -0.0 into 0.0
-    bits = values.view(np.uint64)
+def _unite_spellings(bits: Keys) -> None:
+    """The same bits for numbers that say the same, in place."""
+    values = bits.view(np.float64)
+    values += 0.0  # which turns -0.0 into 0.0
     absent = np.isnan(values)
     if absent.any():
         bits[absent] = _MISSING  # NaN has many bit patterns
-    return bits
 
 
 def _keys_of_sums(sums: Keys, seed: int) -> Keys:
-    return _mix(sums ^ _text_key(f"seed {seed}"))
+    """In place."""
+    sums ^= _text_key(f"seed {seed}")
+    return _mix(sums)
 
 
 def _text_key(text: str) -> np.uint64:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nettool.config.data import ColumnKind
-from nettool.data import parallel, splits
+from nettool.data import arrow, parallel, splits
 from nettool.data.columns import Column, conform
 from nettool.data.splits import content_keys, split_rows
 from nettool.data.values import simplify
@@ -121,7 +121,7 @@ def test_threads_and_the_pieces_of_a_file_change_no_key(monkeypatch: pytest.Monk
     columns = (Column("n", "number", "feature"), Column("c", "category", "target"))
     found = []
     for size, block, many in ((20_000, 1 << 15, 10**9), (777, 1000, 0), (20_000, 64, 0)):
-        monkeypatch.setattr(splits, "CELLS", block)
+        monkeypatch.setattr(arrow, "CELLS", block)
         monkeypatch.setattr(parallel, "MANY_ROWS", many)
         raw = simplify(in_pieces(table, size))
         found.append(content_keys(conform(raw, columns), columns, raw, 0).tobytes())

@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nettool.config.data import ColumnKind, Scale
+from nettool.data import arrow
 from nettool.data.columns import Column, conform
-from nettool.data.encoders import BLOCK, TableEncoder
+from nettool.data.encoders import TableEncoder
 from nettool.data.features import MOST_ONE_HOT
 from nettool.data.values import simplify
 from nettool.errors import DataError
@@ -208,15 +209,28 @@ def test_encoders_come_back_from_json_with_every_bit(rows: list[tuple[Any, ...]]
     assert again.encode(table).tobytes() == encoder.encode(table).tobytes()
 
 
-@pytest.mark.parametrize("size", [1, BLOCK - 1, BLOCK, 2 * BLOCK + 3])
-def test_chosen_rows_are_encoded_as_they_are_among_all(size: int) -> None:
+@pytest.mark.parametrize("size", [1, 29, 30, 65])
+@pytest.mark.parametrize("scale", ["standard", "minmax", "none"])
+def test_chosen_rows_are_encoded_as_they_are_among_all(
+    size: int, scale: Scale, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrow, "CELLS", 30 * 6)
     random = np.random.default_rng(0)
-    values = {"n": random.normal(size=size), "c": random.choice(list("abc"), size), "b": random.random(size) < 0.5}
-    kinds: dict[str, ColumnKind] = {"n": "number", "c": "category", "b": "boolean"}
-    table = conformed(values, **kinds)
-    encoder = TableEncoder.fit(table, columns(**kinds), "standard")
+    values: dict[str, Any] = {name: random.normal(size=size) for name in "nmkz"}
+    values |= {"c": random.choice(list("abc"), size), "b": random.random(size) < 0.5, "m": np.full(size, 7.0)}
+    order = "nmkcbz"
+    kinds: dict[str, ColumnKind] = dict.fromkeys("nmkz", "number") | {"c": "category", "b": "boolean"}
+    kinds = {name: kinds[name] for name in order}
+    table = conformed({name: values[name] for name in order}, **kinds)
+    encoder = TableEncoder.fit(table, columns(**kinds), scale)
     rows = np.flatnonzero(random.random(size) < 0.3)
-    assert encoder.encode(table, rows).tobytes() == encoder.encode(table)[rows].tobytes()
+    encoded = encoder.encode(table)
+    assert encoder.encode(table, rows).tobytes() == encoded[rows].tobytes()
+    names = encoder.feature_names
+    for name in "nmkz":
+        (column,) = (column for column in encoder.columns if column.name == name)
+        alone = column.scaler.encode(values[name]).astype(np.float32)
+        np.testing.assert_array_equal(encoded[:, names.index(name)], alone)
 
 
 def test_chunks_and_slices_of_a_table_are_encoded_like_the_whole() -> None:

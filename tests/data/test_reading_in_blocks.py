@@ -17,7 +17,7 @@ from people import bits, people, write
 
 from nettool.config.data import DataSpec
 from nettool.config.losses import CrossEntropy
-from nettool.data import delimited, encoders, parallel, splits
+from nettool.data import arrow, delimited, parallel
 from nettool.data.arrow import gather, stretches
 from nettool.data.prepare import prepare
 from nettool.data.scaling import CLIP, Scaler, moments
@@ -90,6 +90,37 @@ def test_a_column_has_the_type_of_all_its_values_not_of_the_first(tmp_path: Path
 
 
 @pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("spelling", MISSING)
+@pytest.mark.parametrize("row", [0, 199])
+def test_every_spelling_of_a_missing_value_is_one_in_every_kind_of_column(
+    tmp_path: Path, spelling: str, row: int
+) -> None:
+    path = tmp_path / "t.csv"
+    lines = [
+        f"{index % 3},{index}.5,{'abc'[index % 3]},{index % 2},2026-01-0{index % 9 + 1},{'yn'[index // 100]}"
+        for index in range(200)
+    ]
+    lines[row] = ",".join([spelling] * 5) + (",y" if row == 0 else ",n")
+    path.write_text("whole,number,level,truth,date,target\n" + "\n".join(lines) + "\n")
+    described = prepare(DataSpec(path=str(path), target=("target",)), CrossEntropy(), rows=1000).columns
+    kinds = {column.name: (column.kind, column.num_missing) for column in described}
+    names = {"whole": "number", "number": "number", "level": "category", "truth": "boolean", "date": "date"}
+    assert kinds == {**{name: (kind, 1) for name, kind in names.items()}, "target": ("boolean", 0)}
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_the_memory_that_a_file_is_read_into_is_used_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("x,y\n" + "".join(f"{row},words {row}\n" for row in range(5000)))
+    sizes: list[tuple[int, ...]] = []
+    monkeypatch.setattr(delimited, "empty", lambda shape, dtype: sizes.append(shape) or np.empty(shape, dtype))
+    table = read_table(path)
+    assert table.column("x").to_pylist() == list(range(5000))
+    assert table.column("y").to_pylist() == [f"words {row}" for row in range(5000)]
+    assert 1 <= len(sizes) <= pa.cpu_count() + 2 < path.stat().st_size / BLOCK
+
+
+@pytest.mark.usefixtures("small_blocks")
 def test_a_value_of_several_lines_may_be_cut_where_types_are_looked_for(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     rows = [("line one\nline two, which is longer\nline three", str(row)) for row in range(40)]
@@ -111,8 +142,7 @@ def test_blocks_and_threads_change_no_bit_of_what_is_trained_on(
     alone = prepare(spec, CrossEntropy())
     monkeypatch.setattr(delimited, "SMALL_BLOCK", 1 << 20)
     monkeypatch.setattr(delimited, "LARGE_BLOCK", 1 << 20)
-    for name, module in (("BLOCK", encoders), ("CELLS", splits)):
-        monkeypatch.setattr(module, name, 37)
+    monkeypatch.setattr(arrow, "CELLS", 37)
     monkeypatch.setattr(parallel, "MANY_ROWS", 0)
     again = prepare(spec, CrossEntropy())
     assert [bits(split) for split in alone.splits.values()] == [bits(split) for split in again.splits.values()]
@@ -146,6 +176,12 @@ def test_of_several_mistakes_the_first_column_s_is_told_whatever_thread_meets_on
         parallel.each(work, [0, 1], parallel.MANY_ROWS)
 
 
+def in_stretches_of(cells: int, table: pa.Table) -> list[tuple[int, list[pa.RecordBatch]]]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(arrow, "CELLS", cells)
+        return list(stretches(table))
+
+
 FLOATS = st.none() | st.floats(width=64, allow_infinity=True)
 
 
@@ -159,10 +195,11 @@ def test_pieces_of_a_column_say_what_the_column_says(pieces: list[list[float | N
     known = values[~np.isnan(values)]
     np.testing.assert_array_equal(ends(column), (known.min(), known.max()) if len(known) else (np.nan, np.nan))
     if len(values):
-        parts = list(stretches(pa.table({"x": column}), 3))
-        assert all(batch.num_rows <= 3 for _, batch in parts)
-        assert [start for start, _ in parts] == np.cumsum([0, *(batch.num_rows for _, batch in parts)])[:-1].tolist()
-        np.testing.assert_array_equal(np.concatenate([numbers(batch.column(0)) for _, batch in parts]), values)
+        parts = in_stretches_of(3, pa.table({"x": column}))
+        assert [start for start, _ in parts] == list(range(0, len(values), 3))
+        assert all(sum(batch.num_rows for batch in batches) == 3 for _, batches in parts[:-1])
+        found = [numbers(batch.column(0)) for _, batches in parts for batch in batches]
+        np.testing.assert_array_equal(np.concatenate(found), values)
 
 
 def moments_step_by_step(values: np.ndarray) -> tuple[float, float]:
