@@ -54,8 +54,9 @@ saves it work, and trains one output instead of two for two classes; it is compa
 JAX and the resident loop in PyTorch are what an expert writes for this one network.""",
     "diamonds": """\
 From the csv to a trained network, validated after each epoch: `nettool train`, a script with pandas and PyTorch as one
-writes it by hand, and `ludwig train`. Each has its own split and its own first weights, so the errors, in the price's
-unit, are alike but not equal.""",
+writes it by hand, and `ludwig train`, all with the same rows to train with and the same to validate with. Each draws
+its own first weights (nettool and Ludwig as Glorot and Bengio 2010, by hand as torch does), so the errors, in the
+price's unit, are alike but not equal.""",
     "reading": """\
 A csv of 20 numbers and a category. nettool does all that `nettool train` does before the network is built: it reads,
 tells the columns apart, splits, fits the encoders, encodes and takes the file's sha256; once with the category as the

@@ -1,6 +1,6 @@
 """A price from a table with numbers and categories, as one writes it by hand: pandas, a DataLoader, a validated loop.
 
-    python diamonds_by_hand.py TABLE.csv RESULT.json
+    python diamonds_by_hand.py TRAIN.csv VALIDATION.csv RESULT.json
 
 Writes the root mean square error of the price on the validation rows after the last epoch.
 """
@@ -21,15 +21,13 @@ NUMBERS = ["carat", "depth", "table", "x", "y", "z"]
 EPOCHS, BATCH_SIZE, LR = 5, 256, 0.001
 
 torch.manual_seed(0)
-frame = pd.read_csv(sys.argv[1])
-order = torch.randperm(len(frame)).numpy()
-num_train, num_validation = round(0.7 * len(frame)), round(0.15 * len(frame))
-train_rows, validation_rows = order[:num_train], order[num_train : num_train + num_validation]
+train, validation = pd.read_csv(sys.argv[1]), pd.read_csv(sys.argv[2])
+frame = pd.concat([train, validation], ignore_index=True)
+train_rows, validation_rows = slice(len(train)), slice(len(train), None)
 
 table = pd.get_dummies(frame[NUMBERS + CATEGORIES], columns=CATEGORIES, dtype="float32")
-fitted = table.loc[train_rows, NUMBERS]
-table[NUMBERS] = (table[NUMBERS] - fitted.mean()) / fitted.std()
-mean, deviation = frame["price"][train_rows].mean(), frame["price"][train_rows].std()
+table[NUMBERS] = (table[NUMBERS] - train[NUMBERS].mean()) / train[NUMBERS].std()
+mean, deviation = train["price"].mean(), train["price"].std()
 x = torch.tensor(table.to_numpy("float32"))
 y = torch.tensor(((frame["price"] - mean) / deviation).to_numpy("float32"))[:, None]
 
@@ -49,7 +47,7 @@ for epoch in range(EPOCHS):
     network.eval()
     with torch.no_grad():
         squares = sum(((network(features) - target) ** 2).sum().item() for features, target in validation_loader)
-    rmse = deviation * (squares / num_validation) ** 0.5
+    rmse = deviation * (squares / len(validation)) ** 0.5
     print(f"epoch {epoch + 1}: validation rmse {rmse:.1f}")
 torch.save(network.state_dict(), "network.pt")
-Path(sys.argv[2]).write_text(json.dumps(rmse))
+Path(sys.argv[3]).write_text(json.dumps(rmse))
