@@ -12,10 +12,13 @@ MOST_NUMBERS = 2**24
 """Numbers of a layer's output in such a pass, at most."""
 
 
-def training_bytes(plan: NetworkPlan, optimizer: OptimizerSpec, batch_size: int, num_examples: int) -> int:
-    """Memory that training takes, about: weights, gradients, optimizer state, a batch, the resident examples."""
+def training_bytes(plan: NetworkPlan, optimizer: OptimizerSpec, worked_on: int, num_examples: int) -> int:
+    """Memory that training takes, about: weights, gradients, optimizer state, a batch, the resident examples.
+
+    worked_on: how many examples there is memory for to be worked on at a time.
+    """
     resident = num_examples * _example_bytes(plan.signature)
-    return bytes_of_weights(plan, optimizer) + batch_size * bytes_of_example(plan) + resident
+    return bytes_of_weights(plan, optimizer) + worked_on * bytes_of_example(plan) + resident
 
 
 def bytes_of_weights(plan: NetworkPlan, optimizer: OptimizerSpec) -> int:

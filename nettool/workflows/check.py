@@ -45,7 +45,10 @@ class Checked:
     def training_bytes(self) -> int:
         """Memory that training takes, about, beside Python and torch themselves."""
         num_examples = sum(len(split) for split in self.data.splits.values())
-        return training_bytes(self.plan, self.loaded.experiment.optimizer, self.batch_size, num_examples)
+        worked_on = self.batch_size
+        if not without_closed_form(self.plan):  # which has other memory for the last batch of an epoch
+            worked_on += len(self.data.splits["train"]) % self.batch_size
+        return training_bytes(self.plan, self.loaded.experiment.optimizer, worked_on, num_examples)
 
 
 def summarise(column: Column) -> str:

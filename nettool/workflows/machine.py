@@ -59,6 +59,15 @@ def choose_threads(runtime: Runtime, plan: NetworkPlan, batch_size: int) -> int:
     return 1 if step_flops <= ONE_THREAD_FLOPS else num_cores()
 
 
+def threads_note(runtime: Runtime) -> tuple[str, ...]:
+    """What to say of more threads than can run at once; nothing of a number that the rule chose."""
+    cores = num_cores()
+    if runtime.threads is None or runtime.threads <= cores:
+        return ()
+    here = "is 1 core" if cores == 1 else f"are {cores} cores"
+    return (f"runtime.threads is {runtime.threads}, but here {here}: the threads wait for each other.",)
+
+
 def num_cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -107,7 +107,7 @@ def test_training_takes_weights_gradients_slots_and_a_copy_to_be_saved(optimizer
     stored = 50 + 2 * 100 + 1
     copied = 1 + slots  # the best weights are copied when they are found
     expected = 4 * (weights * (3 + slots + copied) + 2 * 32 * stored + 1000 * 51)
-    assert training_bytes(plan, optimizer, batch_size=32, num_examples=1000) == expected
+    assert training_bytes(plan, optimizer, worked_on=32, num_examples=1000) == expected
 
 
 # --- defaults ----------------------------------------------------------------------------------------------

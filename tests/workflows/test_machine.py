@@ -91,3 +91,13 @@ def test_what_has_no_deterministic_kernel_is_named_with_what_to_do() -> None:
 def test_a_device_that_this_machine_lacks_is_the_cpu() -> None:
     assert machine.device_like("cuda:7" if torch.cuda.device_count() < 8 else "cuda:99") == CPU
     assert machine.device_like("cpu") == CPU
+
+
+def test_more_threads_than_cores_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "num_cores", lambda: 2)
+    assert machine.threads_note(Runtime(threads=3)) == (
+        "runtime.threads is 3, but here are 2 cores: the threads wait for each other.",
+    )
+    assert machine.threads_note(Runtime(threads=2)) == machine.threads_note(Runtime()) == ()
+    monkeypatch.setattr(machine, "num_cores", lambda: 1)
+    assert "here is 1 core:" in machine.threads_note(Runtime(threads=2))[0]

@@ -13,6 +13,7 @@ from nettool.errors import ConfigError
 from nettool.model.plans import NetworkPlan
 from nettool.model.shapes import plan_network
 from nettool.workflows import room
+from nettool.workflows.check import check_config
 
 SIGNATURE = Signature(TableExample(100), NumberTarget(("y",)))
 
@@ -76,3 +77,18 @@ def test_where_cuda_may_do_the_work_only_the_weights_must_fit_here(
     monkeypatch.setattr(room, "free_bytes", lambda: 400_000)
     with pytest.raises(ConfigError, match="layers"):
         room.check_room(*planned(), 1)
+
+
+@pytest.mark.parametrize(("layer", "has_other_memory"), [({"dense": 10}, True), ({"residual": {"layers": [{"dense": 2}]}}, False)])
+def test_the_last_batch_of_the_closed_form_has_memory_of_its_own(
+    tmp_path: Path, layer: dict[str, object], has_other_memory: bool
+) -> None:
+    (tmp_path / "t.csv").write_text("a,b,y\n" + "".join(f"{n / 7},{n % 5},{n / 3}\n" for n in range(100)))
+    data = {"path": str(tmp_path / "t.csv"), "target": "y", "split": {"train": 0.8, "validation": 0.2, "test": 0}}
+
+    def taken(batch_size: int) -> int:
+        config = {"data": data, "layers": [layer, "output"], "loss": "mse", "batch_size": batch_size}
+        return check_config(load_mapping(config), all_rows=True).training_bytes
+
+    each = taken(20) - taken(10)  # which leave no rest of the 80 examples
+    assert taken(30) - taken(20) == (3 * each if has_other_memory else each)
