@@ -68,7 +68,7 @@ def measure(rounds: int, rows: int = 1_000_000) -> dict[str, Any]:
 
 
 def _in_process(what: str, path: Path, rows: int) -> Any:
-    """What a process of its own has to say. This one stays small: on Linux a peak is handed down to children."""
+    """What a process of its own has to say."""
     command = [sys.executable, __file__, "--rows", str(rows), "--inside", what, str(path)]
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
 
@@ -127,19 +127,28 @@ class _Watch:
     """Seconds and memory from here on."""
 
     def __init__(self) -> None:
-        import resource
         import time
 
-        self._now, self._usage = time.perf_counter, lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        self._unit = 1 if sys.platform == "darwin" else 1024
-        self._spent = time.process_time
-        self._used, self._began, self._spent_before = self._usage(), self._now(), self._spent()
+        self._now, self._spent = time.perf_counter, time.process_time
+        self._used, self._began, self._spent_before = _peak(), self._now(), self._spent()
 
     def read(self) -> dict[str, float]:
         """What it was up to now."""
-        seconds, processor, used = self._now() - self._began, self._spent() - self._spent_before, self._usage()
-        peak = (used - self._used) * self._unit
-        return {"seconds": seconds, "processor": processor, "peak": peak, "total": used * self._unit}
+        seconds, processor, used = self._now() - self._began, self._spent() - self._spent_before, _peak()
+        return {"seconds": seconds, "processor": processor, "peak": used - self._used, "total": used}
+
+
+def _peak() -> int:
+    """The most bytes of memory that this process has had.
+
+    Not by `getrusage` on Linux, where the peak of the process that started this one counts too.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        return 1024 * int(status.read_text().partition("VmHWM:")[2].split()[0])
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def section(measured: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -272,3 +273,11 @@ def test_every_environment_pins_what_it_asks_for() -> None:
     for file in environments.REQUIREMENTS.glob("*.txt"):
         lines = [line for line in file.read_text().splitlines() if not line.startswith("#")]
         assert all(line.count("==") == 1 for line in lines), file
+
+
+def test_the_memory_of_a_process_is_its_own_not_of_the_one_that_started_it() -> None:
+    child = "import reading; print(reading._peak())"
+    large = f"import subprocess, sys; bytes(400_000_000); subprocess.run([sys.executable, '-c', {child!r}], check=True)"
+    folder = Path(__file__).parent.parent / "benchmarks"
+    printed = subprocess.run([sys.executable, "-c", large], cwd=folder, check=True, stdout=subprocess.PIPE).stdout
+    assert 1_000_000 < int(printed) < 200_000_000

@@ -79,7 +79,9 @@ def test_where_cuda_may_do_the_work_only_the_weights_must_fit_here(
         room.check_room(*planned(), 1)
 
 
-@pytest.mark.parametrize(("layer", "has_other_memory"), [({"dense": 10}, True), ({"residual": {"layers": [{"dense": 2}]}}, False)])
+@pytest.mark.parametrize(
+    ("layer", "has_other_memory"), [({"dense": 10}, True), ({"residual": {"layers": [{"dense": 2}]}}, False)]
+)
 def test_the_last_batch_of_the_closed_form_has_memory_of_its_own(
     tmp_path: Path, layer: dict[str, object], has_other_memory: bool
 ) -> None:
