@@ -102,13 +102,11 @@ def draw_diamonds(path: Path) -> None:
 
 def part(table: Path, folder: Path) -> None:
     """Write train.csv and validation.csv, each with its rows in an order drawn by chance."""
-    with table.open(newline="") as file:
-        header, *rows = file
+    header, *rows = table.read_text().splitlines()
     order = np.random.default_rng(0).permutation(len(rows))
     num_validation = round(VALIDATION * len(rows))
     for name, chosen in (("validation", order[:num_validation]), ("train", order[num_validation:])):
-        with (folder / f"{name}.csv").open("w", newline="") as file:
-            file.writelines([header, *(rows[row] for row in chosen)])
+        (folder / f"{name}.csv").write_text("\n".join([header, *(rows[row] for row in chosen), ""]))
 
 
 def measure(file: Path | None, peers: Sequence[Peer], rounds: int) -> dict[str, Any]:

@@ -97,7 +97,9 @@ def percent(measured: Mapping[str, list[float]]) -> float:
 def section(measured: Mapping[str, list[float]]) -> str:
     """The first table."""
     rows = [(contender, spread(seconds, ".2f")) for contender, seconds in measured.items()]
-    return f"{table(('training', 'seconds'), rows)}\n\nnettool train takes {percent(measured):+.1f} % more."
+    more = percent(measured)
+    difference = f"{abs(more):.1f} % {'more' if more > 0 else 'less'}"
+    return f"{table(('training', 'seconds'), rows)}\n\n`nettool train` takes {difference}, by the medians."
 
 
 def save_while_training(megabytes: int) -> None:

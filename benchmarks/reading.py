@@ -162,7 +162,7 @@ def section(measured: Mapping[str, Any]) -> str:
         seconds = f"{of['seconds']:.3f}", f"{of['processor']:.3f}"
         rows.append((LABELS[name], *seconds, times, *memory))
     what = f"{measured['rows']:,} rows, {measured['file'] / 1e6:.0f} MB"
-    return table((what, "seconds", "of all cores", "times pyarrow's", "peak, MB", "of the file", "in all, MB"), rows)
+    return table((what, "seconds", "processor, s", "times pyarrow's", "peak, MB", "times the file", "in all, MB"), rows)
 
 
 def main() -> None:

@@ -41,7 +41,7 @@ def targets(results: Mapping[str, Any]) -> Iterator[Target]:
             if tool in ratios:
                 yield _at_least(what, goal, ratios[tool])
             elif tool in standings:
-                yield Target(what, f"{goal} times", "it did not run", False)
+                yield Target(what, f"≥ {goal}", "it did not run", False)
     for name in reading.TARGETS if "reading" in results else ():
         of = results["reading"][name]
         yield _at_most(f"reading a million rows, {name}: pyarrow's own reading", 1.5, of["ratio"], "times")
@@ -50,7 +50,7 @@ def targets(results: Mapping[str, Any]) -> Iterator[Target]:
         yield _at_most("`import torch` to the end of the first step", 0.6, startup.difference(results["startup"]), "s")
     if "overhead" in results:
         yield _at_most(
-            "a job of 30 s: lock, journal, log, signals, checkpoints", 3, overhead.percent(results["overhead"]), "%"
+            "a job of 30 s: lock, journal, log, signals, checkpoint", 3, overhead.percent(results["overhead"]), "%"
         )
     for name, speeds in results.get("throughput", {}).items():
         yield _at_least(f"{name}: by hand, resident", 1.0, throughput.ratio(speeds))
@@ -78,11 +78,11 @@ def _ratios(standings: Mapping[str, Standing], key: str) -> dict[str, float]:
 
 
 def _at_least(what: str, goal: float, reached: float) -> Target:
-    return Target(what, f"{goal} times", f"{reached:.2f} times", reached >= goal)
+    return Target(what, f"≥ {goal}", f"{reached:.2f} times", reached >= goal)
 
 
 def _at_most(what: str, goal: float, reached: float, unit: str) -> Target:
-    return Target(what, f"{goal:g} {unit}", f"{reached:.2f} {unit}", reached <= goal)
+    return Target(what, f"≤ {goal:g}", f"{reached:.2f} {unit}", reached <= goal)
 
 
 def section(results: Mapping[str, Any]) -> str:

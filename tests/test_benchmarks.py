@@ -17,6 +17,7 @@ BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 compare = importlib.import_module("compare")
 contest = importlib.import_module("contest")
+diamonds = importlib.import_module("diamonds")
 environments = importlib.import_module("environments")
 jobs = importlib.import_module("jobs")
 four_jobs = importlib.import_module("four_jobs")
@@ -104,13 +105,13 @@ def test_who_lags_is_shown_but_gets_no_ratio_and_meets_no_target() -> None:
     ]  # fmt: skip
     assert "Keras on JAX: the loss lies too far above the others'" in text
     (steady, _) = targets.targets(measured)
-    assert steady == ("table-256, steady state: the fastest tool (skorch)", "1.2 times", "3.00 times", True)
+    assert steady == ("table-256, steady state: the fastest tool (skorch)", "≥ 1.2", "3.00 times", True)
 
 
 def test_scikit_learn_is_compared_whatever_it_learned() -> None:
     measured = results(nettool=standing(100), skorch=standing(300), **{"scikit-learn": standing(110, loss=0.9)})
     (steady, _) = targets.targets(measured)
-    assert steady == ("table-256, steady state: the fastest tool (scikit-learn)", "1.2 times", "1.10 times", False)
+    assert steady == ("table-256, steady state: the fastest tool (scikit-learn)", "≥ 1.2", "1.10 times", False)
 
 
 def test_an_expert_s_program_is_no_tool_a_user_would_pick() -> None:
@@ -143,7 +144,7 @@ WHOLE = {
     "diamonds": {
         "job": "diamonds: rows",
         "contenders": {
-            # The errors are those of different splits: nobody is left out for them.
+            # The errors are those of different first weights: nobody is left out for them.
             "nettool": {"runs": [{"threads": 1, "command_s": 3.0, "peak_mb": 350.0, "rmse": 560.0}]},
             "by hand": {"runs": [{"threads": 2, "command_s": 6.0, "peak_mb": 380.0, "rmse": 900.0}]},
             "Ludwig": {"runs": [], "error": "it broke"},
@@ -192,17 +193,17 @@ def test_the_page_says_what_was_reached_on_what_and_how() -> None:
     assert "| skorch      | skorch 1.4.0, torch 2.13.0 |" in text
     rows = [[cell.strip() for cell in line.split("|")] for line in text.splitlines()]
     assert [row[2:5] for row in rows if row[-2:] in (["yes", ""], ["no", ""])] == [
-        ["1.2 times", "2.50 times", "yes"],  # 3.00 in one round, 2.00 in the other
-        ["1.2 times", "1.00 times", "no"],
-        ["5 times", "it did not run", "no"],
-        ["1.2 times", "2.00 times", "yes"],
-        ["1.5 times", "1.40 times", "yes"],
-        ["2.5 times", "2.20 times", "yes"],
-        ["1.5 times", "1.60 times", "no"],
-        ["2.5 times", "2.40 times", "yes"],
-        ["0.6 s", "0.50 s", "yes"],
-        ["3 %", "3.33 %", "no"],
-        ["1.0 times", "0.99 times", "no"],
+        ["≥ 1.2", "2.50 times", "yes"],  # 3.00 in one round, 2.00 in the other
+        ["≥ 1.2", "1.00 times", "no"],
+        ["≥ 5", "it did not run", "no"],
+        ["≥ 1.2", "2.00 times", "yes"],
+        ["≤ 1.5", "1.40 times", "yes"],
+        ["≤ 2.5", "2.20 times", "yes"],
+        ["≤ 1.5", "1.60 times", "no"],
+        ["≤ 2.5", "2.40 times", "yes"],
+        ["≤ 0.6", "0.50 s", "yes"],
+        ["≤ 3", "3.33 %", "no"],
+        ["≥ 1.0", "0.99 times", "no"],
     ]
     for how in page.HOW.values():
         assert how in text
@@ -277,7 +278,17 @@ def test_every_environment_pins_what_it_asks_for() -> None:
 
 def test_the_memory_of_a_process_is_its_own_not_of_the_one_that_started_it() -> None:
     child = "import reading; print(reading._peak())"
-    large = f"import subprocess, sys; bytes(400_000_000); subprocess.run([sys.executable, '-c', {child!r}], check=True)"
-    folder = Path(__file__).parent.parent / "benchmarks"
-    printed = subprocess.run([sys.executable, "-c", large], cwd=folder, check=True, stdout=subprocess.PIPE).stdout
+    large = f"import subprocess, sys; b'x' * 400_000_000; subprocess.run([sys.executable, '-c', {child!r}], check=True)"
+    printed = subprocess.run([sys.executable, "-c", large], cwd=BENCHMARKS, check=True, stdout=subprocess.PIPE).stdout
     assert 1_000_000 < int(printed) < 200_000_000
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_each_row_of_the_diamonds_is_there_once_for_all_contenders(tmp_path: Path, end: str) -> None:
+    rows = [f"{row},{row / 7}" for row in range(100)]
+    (tmp_path / "all.csv").write_text("\n".join(["a,b", *rows]) + end)
+    diamonds.part(tmp_path / "all.csv", tmp_path)
+    train, validation = ((tmp_path / f"{name}.csv").read_text().splitlines() for name in ("train", "validation"))
+    assert train[0] == validation[0] == "a,b"
+    assert (len(train), len(validation)) == (86, 16)
+    assert sorted(train[1:] + validation[1:]) == sorted(rows)

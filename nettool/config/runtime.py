@@ -51,6 +51,12 @@ class Runtime(Spec):
     """On cuda, only kernels that give the same bits each time. false: whichever is the fastest on trial; such a run can
     be repeated and resumed, but not to the bit. The cpu has no others."""
 
+    @property
+    def allows_closed_form(self) -> bool:
+        """Whether nothing here takes a network off the closed form."""
+        is_plain = not self.compile and self.precision == "float32"
+        return is_plain and self.engine != "autograd" and self.device in ("auto", "cpu")
+
     @model_validator(mode="after")
     def _closed_form_is_neither_compiled_nor_narrow(self) -> Self:
         if self.engine == "closed_form" and (self.compile or self.precision != "float32"):

@@ -29,8 +29,8 @@ PIECES = 16
 LONGEST_WAIT = 1.0
 """Seconds until one more block is read while Arrow has parsed none: perhaps it needs more of them at once."""
 NULLS = [text for text in MISSING if not text.startswith(("-", "1"))]
-"""What Arrow looks for in every cell. With those that begin as numbers do, it would look twice at many numbers, a tenth
-of the time. It reads "-nan" as NaN, and a column with "1.#IND" as text, which `simplify` looks through."""
+"""What Arrow looks for in every cell of a column whose type is known. With those that begin as numbers do, it would
+look twice at many numbers, a tenth of the time. It reads "-nan" as NaN; the others contradict the type."""
 NOT_TEXT = {
     b"PK\x03\x04": "a zip archive or an Excel workbook",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook",
@@ -53,7 +53,7 @@ def read_delimited(path: Path, delimiter: str | None, limit: int | None) -> pa.T
         if not isinstance(error, pa.ArrowInvalid) and is_out_of_memory(error):  # that may quote a row
             raise
         raise DataError(f"{path}: {_explain(path, delimiter) or show(error, 200)}") from error
-    pa.default_memory_pool().release_unused()  # the text that was parsed, about as much as the file
+    pa.default_memory_pool().release_unused()  # in which the text lay
     for name, column in zip(table.column_names, table.columns, strict=True):
         if pa.types.is_binary(column.type):
             mistake = _explain(path, delimiter)
@@ -78,7 +78,9 @@ def _options(
 
     return {
         "parse_options": arrow.ParseOptions(delimiter=delimiter, newlines_in_values=newlines_in_values, **of_parser),
-        "convert_options": arrow.ConvertOptions(null_values=NULLS, strings_can_be_null=True, column_types=types),
+        "convert_options": arrow.ConvertOptions(
+            null_values=NULLS if types else list(MISSING), strings_can_be_null=True, column_types=types
+        ),
     }
 
 
@@ -182,7 +184,7 @@ class _Blocks:
             memory = None
         if memory is None or len(memory) < size:
             memory = empty((size,), np.uint8)
-        chunk = memory[: self._stream.readinto(memory.data)]
+        chunk = memory[: self._stream.readinto(memory[:size].data)]
         self.quotes += int(np.count_nonzero(chunk == ord('"')))
         weakref.finalize(chunk, self._free.put, memory).atexit = False
         return chunk
@@ -201,8 +203,12 @@ def _check_header(path: Path, start: bytes, delimiter: str | None) -> str:
             raise DataError(f"{path}: this is no text but {what}. Cure: export the table as csv.")
     if start.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise DataError(f"{path}: the text is UTF-16, not UTF-8. Cure: save the file as csv UTF-8.")
-    if not start.strip():
+    text = start.removeprefix(BOM).lstrip()
+    if not text:
         raise DataError(f"{path}: the file is empty.")
+    if len(start) == MAX_TABLE_HEADER_BYTES and not (b"\n" in text or b"\r" in text):
+        limit = f"{MAX_TABLE_HEADER_BYTES:,} bytes"
+        raise DataError(f"{path}: line 1 is longer than {limit}. The first line names the columns; is this a table?")
     delimiters = [delimiter] if delimiter else [",", ";", "\t", "|"]
     try:
         headers = [_first_record(path, start, mark) for mark in delimiters]

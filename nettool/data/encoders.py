@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, ClassVar, NamedTuple
@@ -18,6 +18,8 @@ from nettool.data.features import (
     CategoryColumn,
     FeatureColumn,
     Matrix,
+    NumberColumn,
+    Read,
     Rows,
     column_from_json,
     column_to_json,
@@ -43,6 +45,19 @@ def _pieces(start: int, batches: Iterable[pa.RecordBatch], rows: Rows) -> Iterat
         first, last = np.searchsorted(rows, (start, start + batch.num_rows))
         yield _Piece(batch, rows[first:last] - start, slice(first, last))
         start += batch.num_rows
+
+
+def _write_numbers(
+    columns: Sequence[NumberColumn], pieces: Sequence[_Piece], indices: slice, readers: Sequence[Read], out: Matrix
+) -> None:
+    """Encode columns of numbers together. indices: which columns of the batches they are. out: [all rows, k]."""
+    first, last = pieces[0].place.start, pieces[-1].place.stop
+    values = empty((len(columns), last - first), np.float64)
+    for batch, chosen, place in pieces:
+        rows = values[:, place.start - first : place.stop - first]
+        for row, source, read in zip(rows, batch.columns[indices], readers[indices], strict=True):
+            pick(read(source), chosen, row)
+    write_numbers(columns, values, out[first:last])
 
 
 @dataclass(frozen=True)
@@ -90,26 +105,20 @@ class TableEncoder:
         """Encode rows of a conformed table, in ascending order (all by default): float32 [n, width]."""
         rows = np.arange(table.num_rows) if rows is None else rows
         out = empty((len(rows), len(self.feature_names)), np.float32)
-        places = self._places()
         table = table.select([column.name for column in self.columns])
         readers = [column.reader(source) for column, source in zip(self.columns, table.columns, strict=True)]
+        runs = self._runs()
 
         def write(stretch: tuple[int, list[pa.RecordBatch]]) -> None:
             pieces = list(_pieces(*stretch, rows))
-            first, last = pieces[0].place.start, pieces[-1].place.stop
-            for run in self._runs():
-                width = slice(places[run[0]].start, places[run[-1]].stop)
-                if len(run) == 1:
-                    (index,) = run
-                    for batch, chosen, place in pieces:
-                        self.columns[index].write(readers[index](batch.column(index))[chosen], out[place, width])
+            for indices, width in runs:
+                numbers = [column for column in self.columns[indices] if is_plain(column)]
+                if numbers:
+                    _write_numbers(numbers, pieces, indices, readers, out[:, width])
                     continue
-                values = empty((len(run), last - first), np.float64)
+                (column,), (read,) = self.columns[indices], readers[indices]
                 for batch, chosen, place in pieces:
-                    for row, index in zip(values[:, place.start - first : place.stop - first], run, strict=True):
-                        pick(readers[index](batch.column(index)), chosen, row)
-                numbers = [column for column in self.columns[run[0] : run[-1] + 1] if is_plain(column)]
-                write_numbers(numbers, values, out[first:last, width])
+                    column.write(read(batch.column(indices.start))[chosen], out[place, width])
 
         each(write, stretches(table), table.num_rows)
         return out
@@ -119,10 +128,12 @@ class TableEncoder:
         ends = np.cumsum([len(column.names) for column in self.columns])
         return [slice(end - len(column.names), end) for column, end in zip(self.columns, ends, strict=True)]
 
-    def _runs(self) -> list[list[int]]:
-        """Which columns are encoded together: numbers beside each other, any other column by itself."""
+    def _runs(self) -> list[tuple[slice, slice]]:
+        """Which columns are encoded together, and where: numbers beside each other, any other column by itself."""
+        places = self._places()
         runs = groupby(range(len(self.columns)), lambda index: -1 if is_plain(self.columns[index]) else index)
-        return [list(run) for _, run in runs]
+        ends = [(run[0], run[-1]) for run in (list(run) for _, run in runs)]
+        return [(slice(first, last + 1), slice(places[first].start, places[last].stop)) for first, last in ends]
 
     def decode(self, encoded: Matrix) -> pa.Table:
         """The columns again, from float32 [n, width]: numbers as far as float32 goes, dates to the day."""

@@ -77,7 +77,7 @@ def _prepare(spec: DataSpec, loss: LossSpec, limit: int | None) -> TrainingData:
     source = str(training_file(spec))
     examples = read_examples(training_file(spec), spec, limit)
     with ThreadPoolExecutor() as pool:
-        # Hashing a file takes as long as all that follows, which leaves a core idle now and then; reading leaves none.
+        # What follows leaves a core idle now and then, which reading a csv does not.
         hashed = {key: pool.submit(fingerprint_of, path, spec) for key, path in spec.files.items() if limit is None}
         described, columns = _columns(examples.table, spec, loss, source)
         table = conform(examples.table.select([column.name for column in columns]), columns, source)

@@ -104,7 +104,7 @@ def _values_read(raw: pa.Table, used: Iterable[Column]) -> set[_Values]:
 def _sums(columns: Collection[_Values], num_rows: int) -> Keys:
     """The sum of the hashes of each row's values: uint64 [n]. A sum has no order."""
     sums = np.zeros(num_rows, np.uint64)
-    ordered = sorted(columns, key=lambda column: column.kind)
+    ordered = sorted(columns, key=lambda column: column.kind == "number")  # which come last
     table = pa.table([column.values for column in ordered], names=[column.name for column in ordered])
     names = np.array([_text_key(column.name) for column in ordered], np.uint64)[:, None]
     readers = [_reader(column) for column in ordered]
@@ -127,7 +127,7 @@ def _sums(columns: Collection[_Values], num_rows: int) -> Keys:
 
 
 def _reader(column: _Values) -> Callable[[pa.Array], Keys]:
-    """64 bits for each value of this column, the same ones for the same value."""
+    """64 bits for each value of this column: the same for values that say the same, but for numbers."""
     if column.kind == "category":
         known = np.array([_text_key(level) for level in levels(column.values)] + [_MISSING], np.uint64)
         return lambda part: known[codes(part)]
@@ -147,7 +147,7 @@ def _unite_spellings(bits: Keys) -> None:
 
 
 def _keys_of_sums(sums: Keys, seed: int) -> Keys:
-    """In place."""
+    """The keys, in the memory of the sums."""
     sums ^= _text_key(f"seed {seed}")
     return _mix(sums)
 

@@ -45,8 +45,7 @@ def choose_engine(runtime: Runtime, plan: NetworkPlan, batch_size: int, device: 
         text = f"closed_form trains on the cpu, and this run on {device.type}. Leave it out, or set device: cpu."
         raise ConfigError([Mistake(("runtime", "engine"), text)])
     onednn = device.type == "cpu" and runtime.precision == "float32" and prefer_onednn(plan, batch_size)
-    is_wanted = runtime.engine != "autograd" and not runtime.compile and runtime.precision == "float32"
-    if is_wanted and device.type == "cpu" and not without_closed_form(plan):
+    if runtime.allows_closed_form and device.type == "cpu" and not without_closed_form(plan):
         return Engine("closed_form", onednn=onednn)
     return Engine("compiled" if runtime.compile else "autograd", runtime.precision, onednn)
 

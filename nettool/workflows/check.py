@@ -46,7 +46,8 @@ class Checked:
         """Memory that training takes, about, beside Python and torch themselves."""
         num_examples = sum(len(split) for split in self.data.splits.values())
         worked_on = self.batch_size
-        if not without_closed_form(self.plan):  # which has other memory for the last batch of an epoch
+        if self.loaded.experiment.runtime.allows_closed_form and not without_closed_form(self.plan):
+            # It has other memory for the last batch of an epoch.
             worked_on += len(self.data.splits["train"]) % self.batch_size
         return training_bytes(self.plan, self.loaded.experiment.optimizer, worked_on, num_examples)
 

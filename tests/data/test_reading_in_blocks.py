@@ -100,12 +100,16 @@ def test_every_spelling_of_a_missing_value_is_one_in_every_kind_of_column(
         f"{index % 3},{index}.5,{'abc'[index % 3]},{index % 2},2026-01-0{index % 9 + 1},{'yn'[index // 100]}"
         for index in range(200)
     ]
-    lines[row] = ",".join([spelling] * 5) + (",y" if row == 0 else ",n")
-    path.write_text("whole,number,level,truth,date,target\n" + "\n".join(lines) + "\n")
-    described = prepare(DataSpec(path=str(path), target=("target",)), CrossEntropy(), rows=1000).columns
-    kinds = {column.name: (column.kind, column.num_missing) for column in described}
+    prepared = []
+    for written in (spelling, ""):
+        lines[row] = ",".join([written] * 5) + (",y" if row == 0 else ",n")
+        path.write_text("whole,number,level,truth,date,target\n" + "\n".join(lines) + "\n")
+        prepared.append(prepare(DataSpec(path=str(path), target=("target",)), CrossEntropy()))
+    data, empty = prepared
     names = {"whole": "number", "number": "number", "level": "category", "truth": "boolean", "date": "date"}
+    kinds = {column.name: (column.kind, column.num_missing) for column in data.columns}
     assert kinds == {**{name: (kind, 1) for name, kind in names.items()}, "target": ("boolean", 0)}
+    assert [bits(split) for split in data.splits.values()] == [bits(split) for split in empty.splits.values()]
 
 
 @pytest.mark.usefixtures("small_blocks")
@@ -113,6 +117,7 @@ def test_the_memory_that_a_file_is_read_into_is_used_again(tmp_path: Path, monke
     path = tmp_path / "t.csv"
     path.write_text("x,y\n" + "".join(f"{row},words {row}\n" for row in range(5000)))
     sizes: list[tuple[int, ...]] = []
+    monkeypatch.setattr(delimited, "LONGEST_WAIT", 60)
     monkeypatch.setattr(delimited, "empty", lambda shape, dtype: sizes.append(shape) or np.empty(shape, dtype))
     table = read_table(path)
     assert table.column("x").to_pylist() == list(range(5000))

@@ -154,6 +154,8 @@ def test_the_fingerprint_is_the_sha256_of_the_bytes(write: Write) -> None:
     [
         ("t.csv", b"", "t.csv: the file is empty."),
         ("t.csv", b"\n\n", "t.csv: the file is empty."),
+        ("t.csv", b"\xef\xbb\xbf\n", "t.csv: the file is empty."),
+        ("t.csv", b"a" + "é".encode() * 600_000, "t.csv: line 1 is longer than 1,048,576 bytes."),
         ("t.csv", b"a,b\n", "t.csv: there are column names, but not a single row. Cure: a file with data."),
         ("t.jsonl", b"\n", "t.jsonl: the file is empty."),
         (
