@@ -43,7 +43,7 @@ unit: dev ## The tests, with their coverage
 wheel: dev ## Build the wheel, install it in a new environment, and use it there
 	$(BIN)/pytest -m wheel
 
-torture: dev ## Kill, fail, corrupt and deceive it in every way, exhaustively (40 minutes)
+torture: dev ## Kill, fail, corrupt and deceive it in every way, exhaustively (half an hour)
 	$(BIN)/python -m tests.torture
 
 bench: venv ## nettool beside what one would pick instead; writes docs/benchmarks.md (40 minutes)

@@ -3,9 +3,9 @@
     python benchmarks/overhead.py [--seconds 30] [--rounds 3] [--megabytes 100]
 
 First table: one job of so many seconds (20,000 rows, 54-128-64-7, batches of 32, dropout, Adam, the default checkpoint
-every 30 seconds), as `nettool train` trains it and as the bare loop of epochs does, which writes
-nothing; interleaved, median of the rounds. Second: a network of so many megabytes is saved while it trains; how long
-training stands still, beside the bare copy of what is saved, and how fast the steps are meanwhile.
+every 30 seconds), as `nettool train` trains it and as the bare loop of epochs does, which writes nothing; interleaved,
+median of the rounds. Second: a network of so many megabytes is saved while it trains; how long training stands still,
+beside the bare copy of what is saved, and how fast the steps are meanwhile.
 """
 
 from __future__ import annotations

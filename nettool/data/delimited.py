@@ -206,12 +206,14 @@ def _check_header(path: Path, start: bytes, delimiter: str | None) -> str:
     text = start.removeprefix(BOM).lstrip()
     if not text:
         raise DataError(f"{path}: the file is empty.")
-    if len(start) == MAX_TABLE_HEADER_BYTES and not (b"\n" in text or b"\r" in text):
+    is_cut = len(start) == MAX_TABLE_HEADER_BYTES
+    if is_cut and not (b"\n" in text or b"\r" in text):
         limit = f"{MAX_TABLE_HEADER_BYTES:,} bytes"
         raise DataError(f"{path}: line 1 is longer than {limit}. The first line names the columns; is this a table?")
+    lines = start.splitlines(keepends=True)
     delimiters = [delimiter] if delimiter else [",", ";", "\t", "|"]
     try:
-        headers = [_first_record(path, start, mark) for mark in delimiters]
+        headers = [_first_record(path, lines, mark, is_cut) for mark in delimiters]
     except csv.Error as error:
         raise DataError(f"{path}: line 1: {error}. The first line names the columns; is this a table?") from error
     best = next((index for index, header in enumerate(headers) if len(header) > 1), 0)
@@ -219,9 +221,10 @@ def _check_header(path: Path, start: bytes, delimiter: str | None) -> str:
     return delimiters[best]
 
 
-def _first_record(path: Path, start: bytes, delimiter: str) -> list[str]:
-    lines = _decoded(iter(start.splitlines(keepends=True)), path, forgive_end=len(start) == MAX_TABLE_HEADER_BYTES)
-    return next(csv.reader(dropwhile(lambda line: not line.strip("\r\n"), lines), delimiter=delimiter))
+def _first_record(path: Path, lines: Iterable[bytes], delimiter: str, is_cut: bool) -> list[str]:
+    """The names, of which no more lines are decoded than they take. is_cut: whether the last line may lack its end."""
+    written = dropwhile(lambda line: not line.strip("\r\n"), _decoded(iter(lines), path, forgive_end=is_cut))
+    return next(csv.reader(written, delimiter=delimiter))
 
 
 def _check_names(path: Path, names: list[str]) -> None:

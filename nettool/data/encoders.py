@@ -112,13 +112,12 @@ class TableEncoder:
         def write(stretch: tuple[int, list[pa.RecordBatch]]) -> None:
             pieces = list(_pieces(*stretch, rows))
             for indices, width in runs:
-                numbers = [column for column in self.columns[indices] if is_plain(column)]
-                if numbers:
+                if numbers := [column for column in self.columns[indices] if is_plain(column)]:
                     _write_numbers(numbers, pieces, indices, readers, out[:, width])
-                    continue
-                (column,), (read,) = self.columns[indices], readers[indices]
-                for batch, chosen, place in pieces:
-                    column.write(read(batch.column(indices.start))[chosen], out[place, width])
+                else:
+                    (column,), (read,) = self.columns[indices], readers[indices]
+                    for batch, chosen, place in pieces:
+                        column.write(read(batch.column(indices.start))[chosen], out[place, width])
 
         each(write, stretches(table), table.num_rows)
         return out

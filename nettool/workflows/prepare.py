@@ -71,8 +71,11 @@ def prepare_training(loaded: Loaded) -> Prepared:
             baseline = _baseline(data)
         loss = make_loss(experiment, data.encoders, baseline, device)
     threads = machine.choose_threads(experiment.runtime, checked.plan, batch_size)
-    said = (*departure_note(experiment.runtime, checked.plan, device), *machine.threads_note(experiment.runtime))
-    notes = (*checked.notes, *said)
+    notes = (
+        *checked.notes,
+        *departure_note(experiment.runtime, checked.plan, device),
+        *machine.threads_note(experiment.runtime),
+    )
     return Prepared(loaded, data, checked.plan, loss, baseline, device, batch_size, threads, engine, notes)
 
 
