@@ -22,7 +22,8 @@ from tables import spread, table
 
 from nettool.config.load import load_mapping
 from nettool.runs.directory import RunDirectory, locked
-from nettool.training.loop import Progress, fit
+from nettool.training.epochs import Progress
+from nettool.training.loop import fit
 from nettool.workflows import machine
 from nettool.workflows.prepare import Prepared, build_job, prepare_training
 from nettool.workflows.recorder import Recorder

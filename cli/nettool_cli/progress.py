@@ -13,8 +13,8 @@ from nettool_cli.chart import loss_chart
 
 if TYPE_CHECKING:
     from nettool.runs.directory import RunDirectory
+    from nettool.training.epochs import Progress
     from nettool.training.history import EpochResult
-    from nettool.training.loop import Progress
     from nettool.workflows.prepare import Prepared
     from nettool.workflows.train import Outcome
 

@@ -169,6 +169,12 @@ class Batching:
         """The positions of all examples in the order of this epoch: int64 [num_examples]."""
         return torch.randperm(self.num_examples, generator=_generator(self.seed, epoch)).to(device)
 
+    def positions(self, epoch: int, device: torch.device) -> Tensor:
+        """The same, where a batch of everything keeps the order of the data."""
+        if self.batch_size >= self.num_examples:
+            return torch.arange(self.num_examples, device=device)
+        return self.order(epoch, device)
+
     def batches(self, dataset: Dataset, epoch: int, first: int = 0) -> Iterator[Batch]:
         """The epoch's batches from number `first` on, each good until the next is taken.
 
@@ -178,16 +184,17 @@ class Batching:
         if self.batch_size >= self.num_examples:
             if first == 0:
                 (batch,) = dataset.chunks(self.num_examples)
-                yield self._changed(batch, epoch, 0)
+                yield self.changed(batch, epoch, 0)
             return
         parts = torch.split(self.order(epoch, dataset.device), self.batch_size)
         room = dataset.room(self.batch_size)
         for number in range(first, self.num_batches):
             if len(parts[number]) < self.batch_size:  # the last one
                 room = dataset.room(len(parts[number]))
-            yield self._changed(dataset.gather(parts[number], room), epoch, number)
+            yield self.changed(dataset.gather(parts[number], room), epoch, number)
 
-    def _changed(self, batch: Batch, epoch: int, number: int) -> Batch:
+    def changed(self, batch: Batch, epoch: int, number: int) -> Batch:
+        """The epoch's batch of this number with its augmentation."""
         if self.augment is None:
             return batch
         generator = _generator(self.seed, epoch, _AUGMENT, number)

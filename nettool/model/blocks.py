@@ -64,7 +64,7 @@ class Dropout(nn.Module):
         self.rate = rate
         self.generator = generator
         self.num_dropped = min(round(rate * 65536), 65535)
-        self._threshold = torch.tensor(self.num_dropped - 32768, dtype=torch.int16)
+        self.threshold = torch.tensor(self.num_dropped - 32768, dtype=torch.int16)
 
     def forward(self, x: Tensor) -> Tensor:
         """Drop in training, pass through in evaluation. Any shape."""
@@ -86,9 +86,12 @@ class Dropout(nn.Module):
 
     def draw(self, words: Tensor) -> Tensor:
         """Which numbers are kept: int16, 1 or 0, in the memory of `words`, int64, which hold four each."""
+        return self.draw_bits(words).ge_(self.threshold)
+
+    def draw_bits(self, words: Tensor) -> Tensor:
+        """What decides that: 16 random bits of each number, kept where they are no less than the threshold."""
         # Without the explicit range torch never sets the top bit, and the rate would be wrong.
-        words.random_(-(2**63), None, generator=self.generator)
-        return words.view(torch.int16).ge_(self._threshold)
+        return words.random_(-(2**63), None, generator=self.generator).view(torch.int16)
 
     def extra_repr(self) -> str:
         """Shown by print(network)."""

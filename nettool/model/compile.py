@@ -63,6 +63,13 @@ class Network(nn.Module):
         logits: Tensor = self.layers(self.inputs(x))
         return logits
 
+    def share_masks(self, other: Network) -> None:
+        """Draw dropout masks from another network's generator: where both draw alike, one draw is for both."""
+        self.dropout_generator = other.dropout_generator
+        for module in self.modules():
+            if isinstance(module, blocks.Dropout):
+                module.generator = other.dropout_generator
+
 
 def compile_network(plan: NetworkPlan, seed: int, device: torch.device | None = None) -> Network:
     """Build the network and draw its first weights, a function of plan and seed alone.

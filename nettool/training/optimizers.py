@@ -24,7 +24,34 @@ Parts = Callable[[Tensor], list[Tensor]]
 """From a tensor to the views that it consists of."""
 
 
-class Optimizer(ABC):
+class Remembering(ABC):
+    """What an update rule remembers of past gradients, to be saved and brought back."""
+
+    @abstractmethod
+    def state(self) -> dict[str, Tensor]:
+        """All that is remembered, by flat names such as `exp_avg.0`. The tensors themselves, not copies."""
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Copy `state` into what is remembered, so that the next steps are those that its owner would take.
+
+        Raises ValueError, and changes nothing, when names, shapes or dtypes differ from those of `state()`.
+        """
+        own = self.state()
+        if own.keys() != state.keys():
+            names = ", ".join(sorted(own.keys() ^ state.keys()))
+            raise ValueError(f"the saved state is another optimizer's: {names} is on one side only")
+        for name, tensor in own.items():
+            saved = state[name]
+            if saved.shape != tensor.shape or saved.dtype != tensor.dtype:
+                raise ValueError(
+                    f"the saved {name} is {saved.dtype} {list(saved.shape)}, "
+                    f"but this optimizer's is {tensor.dtype} {list(tensor.shape)}"
+                )
+        for name, tensor in own.items():
+            tensor.copy_(state[name])
+
+
+class Optimizer(Remembering):
     """An update rule, the parameters that it moves and what it remembers of past gradients.
 
     parameters: contiguous tensors of one dtype on one device. They are moved in place, in the storage that
@@ -72,25 +99,6 @@ class Optimizer(ABC):
             for index, tensor in enumerate(self._parts(*tensors) if self._parts else tensors)
         }
         return self._scalars | lists
-
-    def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Copy `state` into what is remembered, so that the next steps are those that its owner would take.
-
-        Raises ValueError, and changes nothing, when names, shapes or dtypes differ from those of `state()`.
-        """
-        own = self.state()
-        if own.keys() != state.keys():
-            names = ", ".join(sorted(own.keys() ^ state.keys()))
-            raise ValueError(f"the saved state is another optimizer's: {names} is on one side only")
-        for name, tensor in own.items():
-            saved = state[name]
-            if saved.shape != tensor.shape or saved.dtype != tensor.dtype:
-                raise ValueError(
-                    f"the saved {name} is {saved.dtype} {list(saved.shape)}, "
-                    f"but this optimizer's is {tensor.dtype} {list(tensor.shape)}"
-                )
-        for name, tensor in own.items():
-            tensor.copy_(state[name])
 
     def _decayed(self, gradients: list[Tensor]) -> list[Tensor]:
         """Gradients with weight_decay x weight added. For rules without a fused kernel."""

@@ -36,10 +36,17 @@ Fraction = Callable[[int], float]
 class Schedule:
     """The learning rate of every update."""
 
-    def __init__(self, base_lr: float, fraction: Fraction, warmup_steps: int = 0) -> None:
+    def __init__(
+        self, base_lr: float, fraction: Fraction, warmup_steps: int = 0, changes_between_epochs: bool = False
+    ) -> None:
         self._base_lr = base_lr
         self._fraction = fraction
         self._warmup_steps = warmup_steps
+        self._changes_between_epochs = changes_between_epochs  # alone, once it is warm
+
+    def is_level(self, step: int) -> bool:
+        """Whether all updates from this one to the end of its epoch have the same rate."""
+        return self._changes_between_epochs and step >= self._warmup_steps
 
     def rate(self, step: int) -> float:
         """The learning rate of update number `step`, counted from 0 over the whole run."""
@@ -55,7 +62,7 @@ class PlateauSchedule(Schedule):
     """The rate falls once the loss has not improved for more than `patience` epochs."""
 
     def __init__(self, base_lr: float, spec: Plateau, warmup_steps: int = 0) -> None:
-        super().__init__(base_lr, lambda step: 1.0, warmup_steps)
+        super().__init__(base_lr, lambda step: 1.0, warmup_steps, changes_between_epochs=True)
         self._spec = spec
         self._scale = 1.0
         self._best = math.inf
@@ -84,11 +91,11 @@ def build_schedule(spec: ScheduleSpec, base_lr: float, steps_per_epoch: int, epo
     updates = max(steps_per_epoch, 1)
     match spec:
         case Constant():
-            return Schedule(base_lr, lambda step: 1.0, warmup_steps)
+            return Schedule(base_lr, lambda step: 1.0, warmup_steps, True)
         case Step():
-            return Schedule(base_lr, lambda step: spec.factor ** (step // updates // spec.every), warmup_steps)
+            return Schedule(base_lr, lambda step: spec.factor ** (step // updates // spec.every), warmup_steps, True)
         case Exponential():
-            return Schedule(base_lr, lambda step: spec.factor ** (step // updates), warmup_steps)
+            return Schedule(base_lr, lambda step: spec.factor ** (step // updates), warmup_steps, True)
         case Cosine():
             return Schedule(base_lr, _cosine(spec.final, warmup_steps, num_steps - 1), warmup_steps)
         case OneCycle():

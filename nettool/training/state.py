@@ -14,7 +14,7 @@ from torch import Tensor
 
 from nettool.model.compile import Network
 from nettool.training.history import EpochResult, History
-from nettool.training.optimizers import Optimizer
+from nettool.training.optimizers import Remembering
 from nettool.training.schedules import Schedule
 from nettool.training.step import Number
 from nettool.training.stopping import EarlyStopper
@@ -40,7 +40,7 @@ class TrainingState:
     """
 
     network: Network
-    optimizer: Optimizer
+    optimizer: Remembering
     schedule: Schedule
     stopper: EarlyStopper | None
     history: History

@@ -19,8 +19,8 @@ from nettool.runs import checkpoint, durable, journal
 from nettool.runs.background import BackgroundWriter
 from nettool.runs.directory import FORMAT_VERSION, RunDirectory
 from nettool.training.divergence import check_weights
+from nettool.training.epochs import Progress
 from nettool.training.history import EpochResult
-from nettool.training.loop import Progress
 from nettool.training.state import Best, TrainingState
 from nettool.workflows import machine
 from nettool.workflows.changes import spans_epochs

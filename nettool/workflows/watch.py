@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nettool.runs.directory import RunDirectory
+    from nettool.training.epochs import Progress
     from nettool.training.history import EpochResult
-    from nettool.training.loop import Progress
     from nettool.workflows.prepare import Prepared
     from nettool.workflows.train import Outcome
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from nettool.errors import DivergedError
-from nettool.training import loop
+from nettool.training import epochs
 from nettool.training.divergence import check_weights
 from nettool.training.history import EpochResult
 from nettool.training.loop import fit
@@ -18,7 +18,7 @@ from tests.training.conftest import Build, Built
 
 @pytest.fixture(autouse=True)
 def _no_progress(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "PROGRESS_SECONDS", 1e9)
+    monkeypatch.setattr(epochs, "PROGRESS_SECONDS", 1e9)
 
 
 def told(built: Built) -> str:

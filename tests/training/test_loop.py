@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from nettool.training import loop
+from nettool.training import epochs
+from nettool.training.epochs import Progress
 from nettool.training.history import EpochResult
-from nettool.training.loop import Progress, fit
+from nettool.training.loop import fit
 from tests.same_run import timeless
 from tests.training.conftest import Build
 
@@ -141,7 +142,7 @@ def test_zero_epochs_keep_and_measure_the_untrained_network(build: Build) -> Non
 
 
 def test_progress_comes_in_time_with_a_consistent_position(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "PROGRESS_SECONDS", 0.0)
+    monkeypatch.setattr(epochs, "PROGRESS_SECONDS", 0.0)
     job, state = build(epochs=2)
     fractions = [event.fraction for event in fit(job, state) if isinstance(event, Progress)]
     # The last one of each epoch comes twice: after its last update, and during validation.
@@ -151,7 +152,7 @@ def test_progress_comes_in_time_with_a_consistent_position(build: Build, monkeyp
 def test_progress_comes_after_so_many_steps_where_a_save_may_be_due(
     build: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "PROGRESS_SECONDS", 1e9)
+    monkeypatch.setattr(epochs, "PROGRESS_SECONDS", 1e9)
     job, state = build(epochs=2)
     steps = [state.step for event in fit(replace(job, yield_every=4), state) if isinstance(event, Progress)]
     assert steps == [4, 8, 12]
@@ -177,7 +178,7 @@ def test_progress_comes_after_so_many_steps_where_a_save_may_be_due(
 def test_a_state_brought_back_anywhere_goes_on_to_the_same_bits(
     build: Build, monkeypatch: pytest.MonkeyPatch, cut: int, changes: dict[str, object]
 ) -> None:
-    monkeypatch.setattr(loop, "PROGRESS_SECONDS", 0.0)
+    monkeypatch.setattr(epochs, "PROGRESS_SECONDS", 0.0)
     uncut_job, uncut = build(**changes)
     expected = list(fit(uncut_job, uncut))
     job, state = build(**changes)

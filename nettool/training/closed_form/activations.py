@@ -9,7 +9,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from nettool.model import blocks
 from nettool.training.closed_form.units import Mask, Unit
 
 aten = torch.ops.aten
@@ -92,8 +91,8 @@ class DroppedRelu(Unit):
     The scale of what is kept is left to the product behind it.
     """
 
-    def __init__(self, dropout: blocks.Dropout, like: Tensor) -> None:
-        self._mask = Mask(dropout, like)
+    def __init__(self, mask: Mask) -> None:
+        self._mask = mask
 
     def forward(self, x: Tensor) -> Tensor:
         """max(z, 0), where it is kept."""

@@ -64,8 +64,9 @@ class BatchNorm(Norm):
         assert norm.running_mean is not None
         assert norm.running_var is not None
         assert norm.momentum is not None
-        self._running_mean, self._running_variance = norm.running_mean.view(1, 1, -1), norm.running_var.view(1, 1, -1)
-        self._num_batches = norm.num_batches_tracked
+        self._running_mean = flat.buffer(norm.running_mean).unsqueeze(1)
+        self._running_variance = flat.buffer(norm.running_var).unsqueeze(1)
+        self._num_batches = None if norm.num_batches_tracked is None else flat.buffer(norm.num_batches_tracked)
         self._momentum = norm.momentum
         size = like.shape[1]
         self._unbiased = size / (size - 1) if size > 1 else 1.0

@@ -23,7 +23,7 @@ class ClosedFormStep(Step):
     def __init__(
         self, network: Network, loss: Loss, spec: LossSpec, optimizer: OptimizerSpec, onednn: bool = False
     ) -> None:
-        self._flat = FlatParameters(network)
+        self._flat = FlatParameters([network])
         super().__init__(network, loss, build_optimizer(optimizer, [self._flat.values], self._flat.parts), onednn)
         self._network, self._spec = network, spec
         self._chains: dict[int, Chain] = {}
@@ -32,6 +32,7 @@ class ClosedFormStep(Step):
     def _one(self, batch: Batch) -> Found:
         chain = self._chain(batch)
         total, weight = chain.forward(batch)
+        assert isinstance(weight, float)
         divisor = max(weight, self._tiny)
         mean = check_finite(total.item() / divisor)
         chain.backward(1 / divisor)
@@ -44,7 +45,7 @@ class ClosedFormStep(Step):
             chain = self._chain(batch)
             batch_total, batch_weight = chain.forward(batch)
             total += batch_total.item()
-            weight += batch_weight
+            weight += float(batch_weight)
             chain.backward(1.0)
             gradients += self._flat.gradients
         divisor = max(weight, self._tiny)

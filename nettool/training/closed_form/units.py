@@ -6,6 +6,7 @@ A unit is made for batches of one size, and keeps what it computes in memory of 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -80,26 +81,48 @@ class Product(Unit):
 
 
 class Mask:
-    """Which numbers of a batch a dropout keeps, drawn anew for each: 1 or 0 in [1, B, F], the same for all members."""
+    """Which numbers of a batch a dropout keeps, drawn anew for each: 1 or 0.
 
-    def __init__(self, dropout: blocks.Dropout, like: Tensor) -> None:
-        self._dropout = dropout
+    dropouts: of each member, which differ in their generators and rates. like: what is dropped, [M, B, F]. Members with
+    one generator see the same random bits: one mask, [1, B, F], is enough where all have the same rate as well; else it
+    is [M, B, F]. holds_scale: what is kept is not 1, but its member's scale; `scale` is 1 then.
+    """
+
+    def __init__(self, dropouts: Sequence[blocks.Dropout], like: Tensor) -> None:
+        generators = list(dict.fromkeys(dropout.generator for dropout in dropouts))
+        self._drawers = [next(one for one in dropouts if one.generator is generator) for generator in generators]
+        rates = {dropout.num_dropped for dropout in dropouts}
+        self.holds_scale = len(rates) > 1
+        self.scale = 1.0 if self.holds_scale else dropouts[0].scale
+        self._scales = like.new_tensor([dropout.scale for dropout in dropouts]).view(-1, 1, 1)
+        self._thresholds = torch.stack([dropout.threshold for dropout in dropouts]).view(-1, 1, 1)
         count = like[0].numel()
-        self._words = torch.empty((count + 3) // 4, dtype=torch.int64)
-        self._kept = self._words.view(torch.int16)[:count].view(1, *like.shape[1:])
-        self._mask = torch.empty_like(like[:1])
+        self._words = torch.empty(len(generators), (count + 3) // 4, dtype=torch.int64)
+        self._bits = self._words.view(torch.int16)[:, :count].view(-1, *like.shape[1:])
+        self._streams = torch.tensor([generators.index(dropout.generator) for dropout in dropouts])
+        self._is_simple = len(generators) == 1 and not self.holds_scale
+        self._mask = torch.empty_like(like[:1] if self._is_simple else like)
+        self._kept = torch.empty(self._mask.shape, dtype=torch.bool)
 
     def draw(self) -> Tensor:
         """The next mask, where the last one lay."""
-        self._dropout.draw(self._words)
-        return self._mask.copy_(self._kept)
+        if self._is_simple:
+            self._drawers[0].draw(self._words)
+            return self._mask.copy_(self._bits)
+        for dropout, words in zip(self._drawers, self._words, strict=True):
+            dropout.draw_bits(words)
+        bits = self._bits
+        if 1 < len(bits) < len(self._mask):
+            bits = bits.index_select(0, self._streams)
+        self._mask.copy_(torch.ge(bits, self._thresholds, out=self._kept))
+        return self._mask.mul_(self._scales) if self.holds_scale else self._mask
 
 
 class Dropout(Unit):
     """What the mask keeps, times `scale`. room: where the output goes, None for where the input lies."""
 
-    def __init__(self, dropout: blocks.Dropout, like: Tensor, room: Tensor | None, scale: float) -> None:
-        self._masks = Mask(dropout, like)
+    def __init__(self, mask: Mask, room: Tensor | None, scale: float) -> None:
+        self._masks = mask
         self._room, self._scale = room, scale
 
     def forward(self, x: Tensor) -> Tensor:
