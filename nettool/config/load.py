@@ -16,6 +16,7 @@ from nettool.config.checks import check_experiment
 from nettool.config.experiment import Experiment
 from nettool.config.explain import explain, label_of, node_at, owner_of
 from nettool.config.hints import nearest
+from nettool.config.overrides import apply_override
 from nettool.config.schema import NAMED_SECTIONS, spec_at
 from nettool.config.shorthand import expand, fill_names
 from nettool.config.yaml import Node, Place
@@ -45,27 +46,63 @@ class Loaded:
             raise ConfigError(_locate(error.mistakes, self.root)) from None
 
 
+@dataclass(frozen=True)
+class Source:
+    """A config as it was read, its bases merged and its shorthand expanded, before any override.
+
+    mistakes: found on the way. default_name: what the experiment is called where the config does not say it.
+    """
+
+    root: Node
+    default_name: str
+    mistakes: tuple[Mistake, ...] = ()
+
+    def load(self, overrides: Sequence[str] = ()) -> Loaded:
+        """With these overrides, `key.path=value`. Raises ConfigError with every mistake of both."""
+        return _finish(self.root, overrides, list(self.mistakes), self.default_name)
+
+    def without(self, key: str) -> Source:
+        """Without one of its sections."""
+        assert isinstance(self.root.value, dict)
+        rest = {name: node for name, node in self.root.value.items() if name != key}
+        return replace(self, root=replace(self.root, value=rest))
+
+    def plain(self) -> dict[str, Any]:
+        """As nested dicts and lists, its paths absolute, which `source_of_mapping` takes."""
+        plain: dict[str, Any] = _absolute_paths(self.root, []).plain()
+        return plain
+
+
+def read_source(path: Path) -> Source:
+    """Read a config file. Raises ConfigError for what is no mapping, UsageError where there is no such file."""
+    mistakes: list[Mistake] = []
+    root = _mapping(_read_with_base(path, mistakes, seen=()))
+    return Source(root, _default_name(path), tuple(mistakes))
+
+
+def source_of_mapping(values: Mapping[str, Any], name: str = "experiment") -> Source:
+    """The same of a config given from Python as nested dicts and lists, shorthand allowed."""
+    mistakes: list[Mistake] = []
+    root = _mapping(expand(_node_of(values, Place(name)), mistakes))
+    return Source(root, name, tuple(mistakes))
+
+
 def load(path: Path, overrides: Sequence[str] = ()) -> Loaded:
     """Read a config file and apply overrides of the form `key.path=value`.
 
     Raises ConfigError with every mistake of both.
     """
-    mistakes: list[Mistake] = []
-    root = _read_with_base(path, mistakes, seen=())
-    return _finish(root, overrides, mistakes, default_name=_default_name(path))
+    return read_source(path).load(overrides)
 
 
 def load_mapping(values: Mapping[str, Any], overrides: Sequence[str] = (), name: str = "experiment") -> Loaded:
     """The same for a config given from Python as nested dicts and lists, shorthand allowed."""
-    mistakes: list[Mistake] = []
-    root = expand(_node_of(values, Place(name)), mistakes)
-    return _finish(root, overrides, mistakes, default_name=name)
+    return source_of_mapping(values, name).load(overrides)
 
 
 def _finish(root: Node, overrides: Sequence[str], mistakes: list[Mistake], default_name: str) -> Loaded:
-    root = _mapping(root)
     for override in overrides:  # expanded each time: `optimizer=adam optimizer.lr=0.1`
-        root = expand(_apply_override(root, override, mistakes), mistakes)
+        root = expand(apply_override(root, override, mistakes), mistakes)
     assert isinstance(root.value, dict)
     if "name" not in root.value:
         root = replace(root, value={"name": Node(default_name, root.place), **root.value})
@@ -200,50 +237,7 @@ def _absolute_paths(root: Node, mistakes: list[Mistake]) -> Node:
     return replace(root, value={**root.value, "data": replace(data, value=entries)})
 
 
-# --- overrides ---------------------------------------------------------------------------------------------
-
-
-def _apply_override(root: Node, override: str, mistakes: list[Mistake]) -> Node:
-    place = Place(override if len(override) <= 80 else f"{override[:77]}...")
-    key, equals, text = override.partition("=")
-    if not equals or not re.fullmatch(r"[A-Za-z_][\w-]*(\.[^.=]+)*", key):
-        text = "an override is written key=value, without spaces, such as optimizer.lr=0.01 or layers.0.units=128."
-        mistakes.append(Mistake((), text, str(place)))
-        return root
-    try:
-        value = yaml.parse(text, place)
-    except ConfigError as error:
-        mistakes += error.mistakes
-        return root
-    path = tuple(int(part) if re.fullmatch("[0-9]{1,9}", part) else part for part in key.split("."))
-    try:
-        return _replace_at(root, path, replace(value, key_place=place), path)
-    except LookupError as error:
-        mistakes.append(Mistake(path, str(error.args[0]), str(place)))
-        return root
-
-
-def _replace_at(node: Node, path: ConfigPath, value: Node, whole: ConfigPath) -> Node:
-    """The tree with the node at `path` replaced. Mappings on the way are made; list items must exist."""
-    if not path:
-        return value
-    head, rest = path[0], path[1:]
-    if isinstance(node.value, list):
-        if not isinstance(head, int) or head >= len(node.value):
-            count = len(node.value)
-            listed = f"has {count}, numbered 0 to {count - 1}" if count else "is empty"
-            raise LookupError(f"there is no item {head}: the list {listed}.")
-        items = list(node.value)
-        items[head] = _replace_at(items[head], rest, value, whole)
-        return replace(node, value=items)
-    if isinstance(node.value, dict):
-        missing = Node(None, value.place, value.place)
-        child = _replace_at(node.value.get(str(head), missing), rest, value, whole)
-        return replace(node, value={**node.value, str(head): child})
-    if node.value is None:
-        return replace(node, value={str(head): _replace_at(Node(None, value.place, value.place), rest, value, whole)})
-    reached = ".".join(str(part) for part in whole[: len(whole) - len(path)])
-    raise LookupError(f"{reached} is a single value; nothing can be set inside it.")
+# --- values from Python ---------------------------------------------------------------------------------------
 
 
 def _node_of(value: Any, place: Place) -> Node:
