@@ -49,7 +49,7 @@ def _num_layers(layers: Sequence[Any]) -> int:
 
 def has_validation(data: DataSpec) -> bool:
     """Whether the data has a validation split."""
-    return data.validation is not None or data.split.validation > 0
+    return data.validation is not None or data.split.held_out > 0
 
 
 def _order_of_layers(layers: Any, path: ConfigPath) -> Iterator[Mistake]:
@@ -121,6 +121,9 @@ def _target(experiment: Experiment) -> Iterator[Mistake]:
     if data.window is not None and data.split.by is not None:
         text = "a series is cut in time order, where no group stays whole. Remove it."
         yield Mistake(("data", "split", "by"), text)
+    if data.split.folds is not None and (data.window is not None or data.is_stream or data.validation is not None):
+        what = "the validation data come as a file of their own" if data.validation else "it is cut in time order"
+        yield Mistake(("data", "split", "folds"), f"{what}, which leaves no parts to take turns. Remove it.")
     if data.window is not None and (data.text is not None or data.image is not None):
         other = "text" if data.text is not None else "image"
         yield Mistake(("data", "window"), f"a series is made of numbers and categories. Remove `{other}`, or this.")

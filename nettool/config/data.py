@@ -37,6 +37,11 @@ class SplitSpec(Spec):
     """Fraction of the rows kept for `nettool eval`; never read while training. 0 for none."""
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
     """Another number gives another split. The experiment's own `seed` leaves the split as it is."""
+    folds: Annotated[int, Field(ge=2, le=1000)] | None = None
+    """For cross-validation: what is not for the test is cut into so many parts, one of which is the validation split,
+    in place of the fractions above. `nettool sweep --folds 5` trains with each of them in turn."""
+    fold: Annotated[int, Field(ge=1)] = 1
+    """Which of the `folds` is the validation split, from 1 on."""
     by: str | None = None
     """A column whose equal values stay on one side of the split (a patient, a household). It is no feature unless
     `features` names it."""
@@ -50,6 +55,18 @@ class SplitSpec(Spec):
                 "not to 1; name all three"
             )
         return self
+
+    @model_validator(mode="after")
+    def _fold_is_one_of_them(self) -> Self:
+        if self.fold > (self.folds or 1):
+            there = f"there are {self.folds} folds" if self.folds else "there are no `folds`"
+            raise ValueError(f"fold {self.fold}: {there}")
+        return self
+
+    @property
+    def held_out(self) -> float:
+        """The fraction for validation."""
+        return (1 - self.test) / self.folds if self.folds else self.validation
 
 
 class DataSpec(Spec):

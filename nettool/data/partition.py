@@ -8,12 +8,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from nettool.config.data import DataSpec, SplitName
+from nettool.config.data import DataSpec, SplitName, SplitSpec
 from nettool.data.columns import Column, used
 from nettool.data.features import Rows
 from nettool.data.series import check_lengths
 from nettool.data.splits import (
     NAMES,
+    Codes,
     Fractions,
     Keys,
     content_keys,
@@ -47,6 +48,8 @@ def partition(table: pa.Table, columns: Sequence[Column], spec: DataSpec, raw: p
     classes = None if stratum is None else class_codes(table, stratum)
     if sum(fraction > 0 for fraction in fractions) == 1:
         sides = np.zeros(table.num_rows, np.int8)
+    elif spec.split.folds is not None:
+        sides = _sides_of_fold(spec.split, fractions[2], keys, classes, groups)
     else:
         sides = split_rows(keys, fractions, classes=classes, groups=groups)
     parts = {
@@ -70,6 +73,25 @@ def partition(table: pa.Table, columns: Sequence[Column], spec: DataSpec, raw: p
     return parts
 
 
+def _sides_of_fold(
+    split: SplitSpec, test: float, keys: Keys, classes: Codes | None, groups: Keys | None
+) -> NDArray[np.int8]:
+    """As `split_rows`: first the test is set apart, then one part after another, up to the one that is asked for."""
+    assert split.folds is not None
+
+    def parted(rows: Rows, fractions: Fractions) -> NDArray[np.int8]:
+        mine = None if classes is None else classes[rows]
+        return split_rows(keys[rows], fractions, classes=mine, groups=None if groups is None else groups[rows])
+
+    sides = parted(np.arange(len(keys)), (1 - test, 0.0, test)) if test else np.zeros(len(keys), np.int8)
+    left = np.flatnonzero(sides == 0)
+    for parts in range(split.folds, split.folds - split.fold, -1):
+        chosen = parted(left, (1 - 1 / parts, 1 / parts, 0.0)) if parts > 1 else np.ones(len(left), np.int8)
+        fold, left = left[chosen == 1], left[chosen == 0]
+    sides[fold] = 1
+    return sides
+
+
 def _latest(rows: Rows, spec: DataSpec) -> Rows:
     """The rows of a series that `data.limit` leaves: the latest, which are nearest to what is to be predicted."""
     assert spec.window is not None
@@ -85,8 +107,8 @@ def _latest(rows: Rows, spec: DataSpec) -> Rows:
 def _fractions(spec: DataSpec) -> Fractions:
     split = spec.split
     if spec.path is not None:
-        return split.train, split.validation, split.test
-    validation = split.validation if spec.validation is None else 0.0
+        return 1 - split.held_out - split.test if split.folds else split.train, split.held_out, split.test
+    validation = split.held_out if spec.validation is None else 0.0
     return 1.0 - validation, validation, 0.0
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from people import people, refusal, write
 
-from nettool.config.data import DataSpec
+from nettool.config.data import DataSpec, SplitSpec
+from nettool.config.load import load_mapping
 from nettool.config.losses import BinaryCrossEntropy, CrossEntropy, MeanSquaredError
 from nettool.config.signature import ClassTarget, NumberTarget, Signature, TableExample
 from nettool.data.bundle import TrainingData
@@ -90,6 +91,41 @@ def test_the_loss_has_no_part_in_the_split_of_two_classes(tmp_path: Path) -> Non
     spec = DataSpec(path=str(DATA / "circles.csv"), target=("class",))
     first, second = (prepare(spec, loss).splits["train"].rows for loss in (MANY, TWO))
     assert (first == second).all()
+
+
+@pytest.mark.parametrize("by", [None, "house"])
+def test_every_example_that_is_not_for_the_test_is_in_one_of_the_folds(path: str, by: str | None) -> None:
+    folds, tests = [], []
+    for fold in range(1, 5):
+        split = {"train": 0.7, "validation": 0.1, "test": 0.2, "folds": 4, "fold": fold, "by": by}
+        spec = DataSpec(path=path, target=("label",), split=SplitSpec(**split))
+        found = prepare(spec, MANY)
+        folds.append(found.splits["validation"].rows.tolist())
+        tests.append(load_split(spec, found.encoders, "test").rows.tolist())
+        assert not set(found.splits["train"].rows) & {*folds[-1], *tests[-1]}
+        assert len(found.splits["train"].rows) + len(folds[-1]) + len(tests[-1]) == 200
+        if by is not None:
+            houses = [{people()["house"][row] for row in rows} for rows in (folds[-1], found.splits["train"].rows)]
+            assert not houses[0] & houses[1]
+    assert all(test == tests[0] for test in tests)
+    assert sorted(row for rows in folds for row in rows) == sorted(set(range(200)) - set(tests[0]))
+    assert max(map(len, folds)) - min(map(len, folds)) <= (2 if by is None else 8)
+    if by is None:
+        shares = [np.mean([people()["label"][row] == "a" for row in rows]) for rows in folds]
+        assert max(shares) - min(shares) < 0.05
+
+
+def test_folds_need_one_table_that_may_be_cut_anywhere() -> None:
+    config = {"data": {"path": "t.csv", "target": "y"}, "layers": ["output"], "loss": "mse"}
+    for changes, told in (
+        (["data.split.fold=2"], "there are no `folds`"),
+        (["data.split={folds: 3, fold: 4}"], "there are 3 folds"),
+        (["data.split.folds=3", "data.window=5"], "it is cut in time order"),
+        (["data={train: t.csv, validation: v.csv, target: y, split: {folds: 3}}"], "come as a file of their own"),
+    ):
+        with pytest.raises(ConfigError, match=told):
+            load_mapping(config, changes)
+    assert load_mapping(config, ["data.split={folds: 3, fold: 3, validation: 0, train: 0.85}"])
 
 
 def test_duplicates_are_on_one_side(tmp_path: Path) -> None:
