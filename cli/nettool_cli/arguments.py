@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from nettool.errors import UsageError
+
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="The config: a YAML file.", show_default=False)]
 OptionalConfigArgument = Annotated[
     Path | None, typer.Argument(metavar="CONFIG", help="The config: a YAML file.", show_default=False)
@@ -25,6 +27,22 @@ RunArgument = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+TagOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="KEY=VALUE", help="Group runs by this, as often as needed: --tag sweep=a", show_default=False),
+]
+
+
+def parse_tags(tags: Sequence[str] | None) -> dict[str, str]:
+    """`sweep=a` as a mapping. Raises UsageError for what is none."""
+    found = {}
+    for tag in tags or ():
+        key, equals, value = tag.partition("=")
+        if not equals or not key or not value or not tag.isprintable():
+            raise UsageError(f"--tag {tag}: a tag is written KEY=VALUE, such as sweep=a.")
+        found[key] = value
+    return found
 
 
 def split_run(run: Path | None, overrides: Sequence[str] | None) -> tuple[Path | None, list[str]]:

@@ -15,7 +15,21 @@ from typing import NoReturn
 import typer
 
 from nettool.errors import ConfigError, NettoolError, ResourceError
-from nettool_cli import check, console, doctor, evaluate, generate, init, predict, runs, schema, streams, train, verify
+from nettool_cli import (
+    check,
+    console,
+    doctor,
+    evaluate,
+    generate,
+    init,
+    predict,
+    runs,
+    schema,
+    streams,
+    sweep,
+    train,
+    verify,
+)
 
 # Looking for plugins reads the metadata of every package that is installed, and runs what it finds.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
@@ -31,6 +45,7 @@ app = typer.Typer(
 app.command("init")(init.init)
 app.command("check")(check.check)
 app.command("train")(train.train)
+app.command("sweep")(sweep.sweep)
 app.command("eval")(evaluate.evaluate)
 app.command("predict")(predict.predict)
 app.command("generate")(generate.generate)

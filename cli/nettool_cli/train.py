@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from nettool.errors import UsageError
 from nettool_cli import console
-from nettool_cli.arguments import OptionalConfigArgument, OverridesArgument
+from nettool_cli.arguments import OptionalConfigArgument, OverridesArgument, TagOption, parse_tags
 
 if TYPE_CHECKING:
+    from nettool.config.load import Loaded
     from nettool.workflows.train import Outcome
     from nettool.workflows.watch import Watcher
 
@@ -36,6 +37,14 @@ def train(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, data included, show the network, write nothing.")
     ] = False,
+    tag: TagOption = None,
+    skip_done: Annotated[
+        bool,
+        typer.Option(
+            "--skip-done",
+            help="Where a run of the same experiment on the same data is finished, print that one instead.",
+        ),
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary; errors are shown.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the run's record as JSON, not just its path.")] = False,
 ) -> None:
@@ -45,24 +54,39 @@ def train(
     """
     flags = {"runtime.device": device, "seed": seed, "epochs": epochs}
     changes = [*(overrides or ()), *(f"{key}={value}" for key, value in flags.items() if value is not None)]
+    from nettool.config.load import load
+    from nettool.runs.journal import read_record
+    from nettool.workflows.done import done_run
+
     if resume is not None:
-        outcome = _go_on(resume, _changes_of_run(config, changes, run_dir, dry_run), quiet)
+        given = {"--run-dir": run_dir, "--dry-run": dry_run, "--tag": tag, "--skip-done": skip_done}
+        outcome = _go_on(resume, _changes_of_run(config, changes, [name for name in given if given[name]]), quiet)
     elif config is None:
         raise UsageError("name a config to train: nettool train CONFIG. `nettool init` lists examples.")
     elif dry_run:
         _show(config, changes)
         return
     else:
-        outcome = _begin(config, changes, run_dir, quiet)
-    with _rather_told(outcome.error):
-        if as_json:
-            console.print_json({"run": str(outcome.run.path), **outcome.record})
-        else:
-            typer.echo(outcome.run.path)
+        loaded = load(config, changes)  # its mistakes are told before torch is loaded
+        if skip_done and (run := done_run(loaded.experiment)) is not None:
+            if not quiet:
+                console.message(f"note: {run.path} is this very experiment, and finished.")
+            _answer(run.path, read_record(run), as_json)
+            return
+        outcome = _begin(loaded, run_dir, quiet, parse_tags(tag))
+    with rather_told(outcome.error):
+        _answer(outcome.run.path, outcome.record, as_json)
+
+
+def _answer(run: Path, record: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        console.print_json({"run": str(run), **record})
+    else:
+        typer.echo(run)
 
 
 @contextmanager
-def _rather_told(error: Exception | None) -> Iterator[None]:
+def rather_told(error: Exception | None) -> Iterator[None]:
     """Answer inside, and end with the error if there is one: an answer that nobody reads must not hide it."""
     try:
         yield
@@ -82,18 +106,14 @@ def _show(config: Path, changes: list[str]) -> None:
     print_network(check_config(load(config, changes), all_rows=True))
 
 
-def _begin(config: Path, changes: list[str], run_dir: Path | None, quiet: bool) -> Outcome:
+def _begin(loaded: Loaded, run_dir: Path | None, quiet: bool, tags: dict[str, str]) -> Outcome:
     """A new run."""
-    from nettool.config.load import load
-
-    loaded = load(config, changes)  # its mistakes are told before torch is loaded
-
     from nettool.workflows.prepare import prepare_training
     from nettool.workflows.train import train
 
     prepared = prepare_training(loaded)
     with _watching(quiet) as watcher:
-        return train(prepared, watcher, run_dir)
+        return train(prepared, watcher, run_dir, tags)
 
 
 def _go_on(run: str, changes: list[str], quiet: bool) -> Outcome:
@@ -117,10 +137,13 @@ def _watching(quiet: bool) -> Iterator[Watcher]:
             watcher.close()
 
 
-def _changes_of_run(config: Path | None, changes: list[str], run_dir: Path | None, dry_run: bool) -> list[str]:
-    """The overrides of a run that goes on: it has its own config, so the first argument is an override too."""
-    if run_dir is not None or dry_run:
-        raise UsageError("--resume goes on in the run's own directory: leave --run-dir and --dry-run out.")
+def _changes_of_run(config: Path | None, changes: list[str], given: list[str]) -> list[str]:
+    """The overrides of a run that goes on: it has its own config, so the first argument is an override too.
+
+    given: options that make no sense with it.
+    """
+    if given:
+        raise UsageError(f"--resume goes on in the run's own directory: leave {' and '.join(given)} out.")
     if config is None:
         return changes
     if "=" not in str(config):

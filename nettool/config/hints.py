@@ -63,6 +63,8 @@ def unknown_key(path: ConfigPath, known: Sequence[str], owner: Any) -> str:
     key = str(key)
     if path == ("base",):
         return "only a file has a base; name the file that you mean instead of this one."
+    if path == ("sweep",):
+        return "says what `nettool sweep` varies. Train with that, or name a config without this section."
     if re.fullmatch(r"\d+", key):
         return "no such key. A decimal number is written with a point, such as 0.1."
     if match := re.fullmatch(r"([\w.]+):\S*", key):

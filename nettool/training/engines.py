@@ -22,16 +22,20 @@ from nettool.training.step import AutogradStep, Step
 
 @dataclass(frozen=True)
 class Engine:
-    """How gradients are found. precision: of the network's arithmetic. onednn: whether it computes the products."""
+    """How gradients are found. precision: of the network's arithmetic. onednn: whether it computes the products.
+    members: networks that are trained side by side.
+    """
 
     kind: Literal["closed_form", "autograd", "compiled"]
     precision: str = "float32"
     onednn: bool = False
+    members: int = 1
 
     def __str__(self) -> str:
         """As run.json has it."""
         narrow = "" if self.precision == "float32" else f" in {self.precision}"
-        return f"{self.kind}{narrow}{', products by oneDNN' if self.onednn else ''}"
+        beside = f", {self.members} members" if self.members > 1 else ""
+        return f"{self.kind}{narrow}{beside}{', products by oneDNN' if self.onednn else ''}"
 
 
 def choose_engine(runtime: Runtime, plan: NetworkPlan, batch_size: int, device: torch.device) -> Engine:

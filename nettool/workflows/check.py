@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from nettool.config.data import SplitName
+from nettool.config.data import DataSpec, SplitName
 from nettool.config.load import Loaded
+from nettool.config.losses import LossSpec
 from nettool.config.runtime import Runtime
 from nettool.data.bundle import TrainingData
 from nettool.data.columns import Column
@@ -29,6 +31,13 @@ MOST_UNITS = 20
 """Characters or words of a vocabulary that are shown."""
 FIRST_ROWS = 10_000
 """Rows that are read to know the widths, where the whole data is not asked for."""
+
+
+class Read(Protocol):
+    """See `nettool.data.prepare.prepare`."""
+
+    def __call__(self, spec: DataSpec, loss: LossSpec, *, rows: int | None = None) -> TrainingData:
+        """What training needs of the data."""
 
 
 @dataclass(frozen=True)
@@ -91,11 +100,14 @@ def class_shares(data: TrainingData) -> dict[str, dict[SplitName, float]]:
     return shares
 
 
-def check_config(loaded: Loaded, all_rows: bool) -> Checked:
-    """Hold a config against its data. Raises ConfigError or DataError for whatever keeps it from training."""
+def check_config(loaded: Loaded, all_rows: bool, read: Read = prepare) -> Checked:
+    """Hold a config against its data. Raises ConfigError or DataError for whatever keeps it from training.
+
+    read: how the data are had, where several configs share them.
+    """
     experiment = loaded.experiment
     with loaded.located():
-        data = prepare(experiment.data, experiment.loss, rows=None if all_rows else FIRST_ROWS)
+        data = read(experiment.data, experiment.loss, rows=None if all_rows else FIRST_ROWS)
         plan = plan_network(experiment, data.signature)
         _check_engine(experiment.runtime, plan)
         if isinstance(data.target, ClassEncoder):

@@ -14,9 +14,9 @@ from nettool.config.load import load
 from nettool.errors import InterruptedRun
 from nettool.runs.journal import read_metrics
 from nettool.workflows import machine
+from nettool.workflows.done import COMPLETE
 from nettool.workflows.findings import Finding
 from nettool.workflows.prepare import prepare_training
-from nettool.workflows.resume import COMPLETE
 from nettool.workflows.templates import templates_folder
 from nettool.workflows.train import train
 from nettool.workflows.watch import Watcher

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -11,19 +11,22 @@ from nettool.config.runtime import parse_interval
 from nettool.data.augment import Augmenter
 from nettool.data.bundle import TrainingData
 from nettool.data.dataset import Batching, Dataset, Stretches
-from nettool.model.compile import compile_network
+from nettool.data.prepare import prepare
+from nettool.model.compile import Network, compile_network
 from nettool.model.losses import Loss
 from nettool.model.plans import NetworkPlan
 from nettool.training.engines import Engine, build_step, choose_engine, departure_note
+from nettool.training.epochs import Training
 from nettool.training.history import History
 from nettool.training.loop import Job
 from nettool.training.metrics import baseline_predictions
+from nettool.training.optimizers import Remembering
 from nettool.training.schedules import build_schedule
 from nettool.training.state import TrainingState
 from nettool.training.stopping import build_stopper
 from nettool.training.token_metrics import token_shares
 from nettool.workflows import machine
-from nettool.workflows.check import check_config
+from nettool.workflows.check import Read, check_config
 from nettool.workflows.trained import baseline_metrics, decoder, make_evaluator, make_loss
 
 BATCH_NORMS = (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d)
@@ -47,6 +50,10 @@ class Prepared:
     engine: Engine
     notes: tuple[str, ...]
 
+    def with_threads(self, threads: int) -> Prepared:
+        """The same in so many threads."""
+        return replace(self, threads=threads)
+
     def baseline_metrics(self) -> dict[str, float]:
         """The naive model's metrics on the validation split, to show beside the network's."""
         split = self.data.splits.get("validation")
@@ -57,12 +64,14 @@ class Prepared:
         return baseline_metrics(self.baseline, self.data.encoders, validation, names)
 
 
-def prepare_training(loaded: Loaded) -> Prepared:
+def prepare_training(loaded: Loaded, read: Read = prepare) -> Prepared:
     """Read the data, fit the encoders, plan the network, choose device and threads. Writes nothing.
+
+    read: how the data are had, where several configs share them.
 
     Raises ConfigError or DataError for whatever keeps the training from making sense.
     """
-    checked = check_config(loaded, all_rows=True)
+    checked = check_config(loaded, all_rows=True, read=read)
     experiment, data, batch_size = loaded.experiment, checked.data, checked.batch_size
     with loaded.located():
         device = machine.choose_device(experiment.runtime)
@@ -91,14 +100,21 @@ def _baseline(data: TrainingData) -> tuple[float, ...]:
 
 def build_job(prepared: Prepared) -> tuple[Job, TrainingState]:
     """The network, its optimizer, its schedule, and the data on the device."""
+    experiment = prepared.loaded.experiment
+    network = compile_network(prepared.plan, experiment.seed, prepared.device)
+    step = build_step(prepared.engine, network, prepared.loss, experiment)
+    job = Job(step=step, **vars(build_training(prepared, network)))
+    return job, build_state(prepared, job, network, step.optimizer)
+
+
+def build_training(prepared: Prepared, network: Network) -> Training:
+    """All that does not change, with the data on the device."""
     experiment, device = prepared.loaded.experiment, prepared.device
     train_split = Dataset.from_split(prepared.data.splits["train"], device)
     validation = prepared.data.splits.get("validation")
-    network = compile_network(prepared.plan, experiment.seed, device)
-    step = build_step(prepared.engine, network, prepared.loss, experiment)
     augment = experiment.data.augment
     interval, unit = parse_interval(experiment.checkpoint.every)
-    job = Job(
+    return Training(
         train=train_split,
         validation=None if validation is None else Dataset.from_split(validation, device),
         batching=Batching(
@@ -111,10 +127,14 @@ def build_job(prepared: Prepared) -> tuple[Job, TrainingState]:
         accumulate=experiment.accumulate,
         epochs=experiment.epochs,
         early_stopping=experiment.early_stopping,
-        step=step,
         evaluate=make_evaluator(prepared.loss, prepared.data.encoders, experiment.metric_names, prepared.plan),
         yield_every=int(interval) if unit == "steps" else 0,
     )
-    schedule = build_schedule(experiment.schedule, experiment.optimizer.lr, job.steps_per_epoch, experiment.epochs)
-    history = History(experiment.metric_names, with_validation=validation is not None)
-    return job, TrainingState(network, step.optimizer, schedule, build_stopper(experiment.early_stopping), history)
+
+
+def build_state(prepared: Prepared, training: Training, network: Network, optimizer: Remembering) -> TrainingState:
+    """Where training begins."""
+    experiment = prepared.loaded.experiment
+    schedule = build_schedule(experiment.schedule, experiment.optimizer.lr, training.steps_per_epoch, experiment.epochs)
+    history = History(experiment.metric_names, with_validation=training.validation is not None)
+    return TrainingState(network, optimizer, schedule, build_stopper(experiment.early_stopping), history)

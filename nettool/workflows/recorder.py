@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import time
 import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from types import TracebackType
@@ -24,6 +26,7 @@ from nettool.training.history import EpochResult
 from nettool.training.state import Best, TrainingState
 from nettool.workflows import machine
 from nettool.workflows.changes import spans_epochs
+from nettool.workflows.done import experiment_fingerprint
 from nettool.workflows.rows import columns, journal_row
 from nettool.workflows.trained import BestFacts, check_facts, facts_of
 from nettool.workflows.watch import describe_epoch, finite
@@ -37,13 +40,22 @@ ENDING = ("why", "finished", "seconds", "epochs", "best_epoch", "metrics", "base
 """What a record says of the end of a run. When it goes on, none of it holds any more."""
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Where a run comes from. git_commit: of the current folder's repository. tags: what the user groups runs by."""
+
+    git_commit: str | None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
 class Recorder:
     """Writes one run directory, which this process holds the lock of.
 
-    Used as a context, so that its thread ends with it. saved: where the run stands, for one that goes on.
+    Used as a context, so that its thread ends with it. saved: where the run stands, for one that goes on. origin: what
+    the record says beside what the run is and does.
     """
 
-    def __init__(self, run: RunDirectory, prepared: Prepared, saved: Saved | None) -> None:
+    def __init__(self, run: RunDirectory, prepared: Prepared, saved: Saved | None, origin: Origin) -> None:
         self.run = run
         self.prepared = prepared
         self.experiment = prepared.loaded.experiment
@@ -62,7 +74,7 @@ class Recorder:
         self._spans = list(dict.fromkeys([*(facts.spans if facts else ()), *spans]))
         if saved:
             self._clean_up()
-        self._record = self._first_record(saved, here)
+        self._record = self._first_record(saved, here, origin)
         self._write_config()  # first: with it a run can be gone on with
         journal.write_record(run, self._record)
         self._log = durable.Appender(run.log)
@@ -96,7 +108,7 @@ class Recorder:
         if not self.run.config.exists() or self.run.config.read_bytes() != content:
             durable.write_file(self.run.config, content)
 
-    def _first_record(self, saved: Saved | None, here: dict[str, Any]) -> dict[str, Any]:
+    def _first_record(self, saved: Saved | None, here: dict[str, Any], origin: Origin) -> dict[str, Any]:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         overrides = list(self.prepared.loaded.overrides)
         record = {
@@ -105,8 +117,10 @@ class Recorder:
             "overrides": overrides,
             "seed": self.experiment.seed,
             **here,
-            "git_commit": machine.git_commit(),
+            "git_commit": origin.git_commit,
             "data": self.prepared.data.fingerprint,
+            "fingerprint": experiment_fingerprint(self.experiment, self.prepared.data.fingerprint),
+            **({"tags": dict(origin.tags)} if origin.tags else {}),
             "started": now,
         }
         if saved is None or not (saved.record or saved.facts):
@@ -116,7 +130,8 @@ class Recorder:
         stay = {"at": now, "epoch": epoch, "step": step, "overrides": overrides, **here}
         before = saved.record or record  # which is lost: so much is known of it
         begun = {key: value for key, value in before.items() if key not in ENDING}
-        return {**begun, "status": "running", "resumed": [*before.get("resumed", []), stay]}
+        now_is = {"status": "running", "fingerprint": record["fingerprint"]}
+        return {**begun, **now_is, "resumed": [*before.get("resumed", []), stay]}
 
     def begin(self, state: TrainingState) -> None:
         """Bring the journal to where the state stands: rows of epochs that will be done again are dropped."""

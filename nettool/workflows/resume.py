@@ -14,6 +14,7 @@ from torch import Tensor
 from nettool.config.experiment import Experiment
 from nettool.config.load import Loaded, load, load_mapping
 from nettool.config.write import to_plain
+from nettool.data.prepare import prepare
 from nettool.errors import ConfigError, DamagedError, DataError, Mistake, RunError
 from nettool.runs import checkpoint
 from nettool.runs.directory import RunDirectory
@@ -21,10 +22,11 @@ from nettool.runs.journal import read_metrics, read_record
 from nettool.training.state import TrainingState
 from nettool.workflows import machine
 from nettool.workflows.changes import check_changes, schedule_note
+from nettool.workflows.check import Read
+from nettool.workflows.done import COMPLETE
 from nettool.workflows.prepare import Prepared, prepare_training
 from nettool.workflows.trained import Facts, check_facts, check_files, in_short, stays_of
 
-COMPLETE = ("finished", "stopped early")
 ANYHOW: dict[str, None] = {"runtime": None, "checkpoint": None}
 """What says how a run is trained, and leaves nothing to train where it is complete."""
 
@@ -108,12 +110,15 @@ def is_complete(run: RunDirectory, loaded: Loaded) -> bool:
     return then == now and epochs[-1:] == [facts.state.position.epoch]
 
 
-def prepare_resumption(run: RunDirectory, loaded: Loaded) -> tuple[Prepared, Saved]:
-    """Read the data and the newest checkpoint that is whole, and see that they belong together. Writes nothing."""
+def prepare_resumption(run: RunDirectory, loaded: Loaded, read: Read = prepare) -> tuple[Prepared, Saved]:
+    """Read the data and the newest checkpoint that is whole, and see that they belong together. Writes nothing.
+
+    read: how the data are had, where several configs share them.
+    """
     check_files(loaded.experiment.data)
     saved = _newest(run, _record(run))
     facts, notes = saved.facts, saved.notes
-    prepared = prepare_training(loaded)
+    prepared = prepare_training(loaded, read)
     if facts:
         _check_data(loaded, prepared.data.fingerprint, {role: file.sha256 for role, file in facts.fingerprint.items()})
     elif "data" in saved.record:

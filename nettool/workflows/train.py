@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from nettool.workflows import machine
 from nettool.workflows.changes import stop_note
 from nettool.workflows.exhaustion import out_of_memory_in_training
 from nettool.workflows.prepare import Prepared, build_job
-from nettool.workflows.recorder import Recorder
+from nettool.workflows.recorder import Origin, Recorder
 from nettool.workflows.resume import Saved, is_complete, load_run, prepare_resumption, restore
 from nettool.workflows.signals import StopSignals
 from nettool.workflows.watch import Watcher, as_note
@@ -36,15 +36,17 @@ class Outcome:
     error: NettoolError | None
 
 
-def train(prepared: Prepared, watcher: Watcher, run_dir: Path | None = None) -> Outcome:
-    """Train in a new run directory, `run_dir` or the next free one under `runs/`.
+def train(
+    prepared: Prepared, watcher: Watcher, run_dir: Path | None = None, tags: Mapping[str, str] | None = None
+) -> Outcome:
+    """Train in a new run directory, `run_dir` or the next free one under `runs/`. tags: to group runs by.
 
     Divergence, signals and exhausted memory end the run in good order and are told by the outcome's error.
     """
     name = prepared.loaded.experiment.name
     run = directory.claim_exactly(run_dir) if run_dir else directory.claim(name)
-    with _locked(run):
-        return _carry_out(prepared, run, watcher, None)
+    with occupied(run):
+        return carry_out(prepared, run, watcher, None, Origin(machine.git_commit(), tags or {}))
 
 
 def resume(argument: Path | None, overrides: Sequence[str], watcher: Watcher) -> Outcome:
@@ -54,17 +56,17 @@ def resume(argument: Path | None, overrides: Sequence[str], watcher: Watcher) ->
     data changed, DamagedError where no checkpoint is left, BusyError where another process is in the run.
     """
     run = find_run(argument)
-    with _locked(run):
+    with occupied(run):
         loaded = load_run(run, overrides)
         if is_complete(run, loaded):
             watcher.note(f"{run.path} is complete. Take it further with epochs=N or early_stopping.patience=N.")
             return Outcome(run, read_record(run), None)
         prepared, saved = prepare_resumption(run, loaded)
-        return _carry_out(prepared, run, watcher, saved)
+        return carry_out(prepared, run, watcher, saved, Origin(machine.git_commit()))
 
 
 @contextmanager
-def _locked(run: RunDirectory) -> Iterator[None]:
+def occupied(run: RunDirectory) -> Iterator[None]:
     """Keep others out, and say of an error of the disk how to go on. A directory in which nothing began is removed."""
     try:
         with directory.locked(run):
@@ -76,14 +78,12 @@ def _locked(run: RunDirectory) -> Iterator[None]:
         raise
 
 
-def _carry_out(prepared: Prepared, run: RunDirectory, watcher: Watcher, saved: Saved | None) -> Outcome:
-    """Train in a directory that is ours."""
+def carry_out(prepared: Prepared, run: RunDirectory, watcher: Watcher, saved: Saved | None, origin: Origin) -> Outcome:
+    """Train in a directory that is `occupied`."""
     runtime = prepared.loaded.experiment.runtime
     computing = machine.computing(runtime, prepared.device, prepared.threads)
-    if saved and saved.is_previous:
-        # Else the next save would keep the damaged one as the previous, and for an instant no whole one would be there.
-        durable.rename(run.previous, run.last)
-    with computing, StopSignals() as signals, Recorder(run, prepared, saved) as recorder:
+    put_back(run, saved)
+    with computing, StopSignals() as signals, Recorder(run, prepared, saved, origin) as recorder:
         watcher.started(run, prepared)
         _tell((*prepared.notes, *(saved.notes if saved else ())), recorder, watcher)
         ending = _run(prepared, recorder, watcher, signals, saved)
@@ -91,6 +91,15 @@ def _carry_out(prepared: Prepared, run: RunDirectory, watcher: Watcher, saved: S
     outcome = Outcome(run, record, ending.error)
     watcher.finished(outcome)
     return outcome
+
+
+def put_back(run: RunDirectory, saved: Saved | None) -> None:
+    """Where only the checkpoint before the last is whole, make it the last.
+
+    Else the next save would keep the damaged one as the previous, and for an instant no whole one would be there.
+    """
+    if saved and saved.is_previous:
+        durable.rename(run.previous, run.last)
 
 
 def _tell(notes: Iterable[str], recorder: Recorder, watcher: Watcher) -> None:

@@ -21,10 +21,11 @@ from nettool.runs.journal import read_metrics
 from nettool.training.engines import choose_engine
 from nettool.training.history import EpochResult, History
 from nettool.workflows import machine
+from nettool.workflows.done import COMPLETE
 from nettool.workflows.evaluate import evaluate
 from nettool.workflows.findings import Finding
 from nettool.workflows.replay import first_stop
-from nettool.workflows.resume import COMPLETE, StateFacts
+from nettool.workflows.resume import StateFacts
 from nettool.workflows.rows import columns, epoch_result, journal_row
 from nettool.workflows.runs import current_record
 from nettool.workflows.trained import BestFacts, Facts, Trained, check_facts, load_trained, stays_of

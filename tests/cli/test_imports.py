@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-CLI = "main arguments check console doctor evaluate generate init predict runs schema streams train verify"
-CONFIG = """checks convolutions data experiment explain hints inputs layer_types layers load losses optimization runtime
-    schema sequences shorthand signature spec write yaml"""
+CLI = "main arguments check console doctor evaluate generate init predict runs schema streams sweep train verify"
+CONFIG = """checks convolutions data experiment explain hints inputs layer_types layers load losses optimization overrides
+    runtime schema sequences shorthand signature spec write yaml"""
 DATA = """arrow bundle columns delimited encode encoders examples features fingerprints idx image_encoder inference
     inputs kinds parallel partition prepare reading scaling series sources splits stored streams targets tasks
     text_encoder values vocabulary"""
@@ -42,12 +42,12 @@ OWN = {
         config=CONFIG,
         data=DATA + " augment dataset",
         model=MODEL + " blocks compile first_weights losses norms recurrent spatial stack",
-        runs="background checkpoint directory durable journal strict_json",
+        runs="background checkpoint directory durable journal strict_json sweeps",
         training="""classification_metrics closed_form closed_form.activations closed_form.chain closed_form.flat
             closed_form.inputs closed_form.losses closed_form.norms closed_form.step closed_form.units curves divergence
-            engines evaluation history loop metrics optimizers products regression_metrics schedules state step stopping
+            engines epochs evaluation history loop metrics optimizers products regression_metrics schedules state step stopping
             token_metrics""",
-        workflows="""changes check exhaustion machine prepare recorder replay resume room rows signals train trained
+        workflows="""changes check done exhaustion machine prepare recorder replay resume room rows signals train trained
             watch""",
     ),
 }

@@ -102,8 +102,8 @@ def test_a_config_edited_by_hand_is_held_against_the_checkpoint(nettool: Nettool
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--resume", RUN, "--run-dir", "x"), "leave --run-dir and --dry-run out"),
-        (("--resume", RUN, "--dry-run"), "leave --run-dir and --dry-run out"),
+        (("--resume", RUN, "--run-dir", "x"), "leave --run-dir out"),
+        (("--resume", RUN, "--dry-run"), "leave --dry-run out"),
         (("students.yaml", "--resume", RUN), "a run goes on with its own config: leave students.yaml out"),
         (("--resume", "student-0001"), "no such run. Did you mean students-0001?"),
         (("--resume", "students.csv"), "students.csv is no run"),

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from nettool.errors import RunError
 from nettool.runs import checkpoint
-from nettool.workflows.resume import COMPLETE
+from nettool.workflows.done import COMPLETE
 from tests.same_run import assert_same_run
 from tests.torture.lab import Lab
 

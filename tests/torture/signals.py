@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from nettool.runs import checkpoint
-from nettool.workflows.resume import COMPLETE
+from nettool.workflows.done import COMPLETE
 from tests.same_run import assert_same_run
 from tests.torture.kills import assert_whole, go_on
 from tests.torture.lab import INTERRUPTED, Lab

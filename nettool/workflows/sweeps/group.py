@@ -1,0 +1,193 @@
+"""Points trained together: each in a run directory of its own, as if it had been trained alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+
+from nettool.data.member_batches import MemberBatching
+from nettool.errors import DivergedError, InterruptedRun, NettoolError
+from nettool.model.compile import Network, compile_network
+from nettool.runs.directory import RunDirectory
+from nettool.training.closed_form.members import MemberStep
+from nettool.training.epochs import Progress, Training
+from nettool.training.history import EpochResult
+from nettool.training.state import TrainingState
+from nettool.training.together import Member, fit_together
+from nettool.workflows import machine
+from nettool.workflows.exhaustion import out_of_memory_in_training
+from nettool.workflows.prepare import Prepared, build_state, build_training
+from nettool.workflows.recorder import Origin, Recorder
+from nettool.workflows.resume import Saved, restore
+from nettool.workflows.signals import StopSignals
+from nettool.workflows.sweeps.watch import UnitWatcher
+from nettool.workflows.train import Outcome, occupied, put_back
+from nettool.workflows.watch import as_note
+
+
+@dataclass(frozen=True)
+class Seat:
+    """A point that is to be trained with others. saved: where its run stands, if it has begun."""
+
+    number: int
+    run: RunDirectory
+    prepared: Prepared
+    saved: Saved | None
+
+
+@dataclass(frozen=True)
+class _Sitter:
+    """A seat that is taken."""
+
+    seat: Seat
+    recorder: Recorder
+    training: Training
+    state: TrainingState
+
+    @property
+    def share(self) -> float:
+        """Of its epochs, how much is done."""
+        epochs = self.state.epoch + self.state.update / self.training.steps_per_epoch
+        return epochs / max(self.training.epochs, 1)
+
+
+def train_group(seats: Sequence[Seat], threads: int, watcher: UnitWatcher, origin: Origin) -> Iterable[Outcome]:
+    """Train until each has ended in its own way; an interruption ends all of them, with their states saved.
+
+    Raises ResourceError where the disk refuses, after all that can be saved is saved.
+    """
+    prepared = seats[0].prepared
+    engine = replace(prepared.engine, members=len(seats))
+    seats = [replace(seat, prepared=replace(seat.prepared, engine=engine, threads=threads)) for seat in seats]
+    with ExitStack() as stack:
+        for seat in seats:
+            stack.enter_context(occupied(seat.run))
+            put_back(seat.run, seat.saved)
+        stack.enter_context(machine.computing(prepared.loaded.experiment.runtime, prepared.device, threads))
+        signals = stack.enter_context(StopSignals())
+        recorders = [stack.enter_context(Recorder(seat.run, seat.prepared, seat.saved, origin)) for seat in seats]
+        group = _Group(seats, recorders, watcher)
+        with group.ending_badly():
+            group.build()
+            group.train(signals)
+        return group.outcomes.values()
+
+
+class _Group:
+    def __init__(self, seats: Sequence[Seat], recorders: Sequence[Recorder], watcher: UnitWatcher) -> None:
+        self._seats, self._recorders, self._watcher = seats, recorders, watcher
+        self._sitters: list[_Sitter] = []
+        self.outcomes: dict[int, Outcome] = {}
+
+    @property
+    def _left(self) -> list[_Sitter]:
+        return [sitter for sitter in self._sitters if sitter.seat.number not in self.outcomes]
+
+    def build(self) -> None:
+        """The networks, each as it would be alone, and the step that moves all of them."""
+        experiments = [seat.prepared.loaded.experiment for seat in self._seats]
+        networks: list[Network] = []
+        first_of_seed: dict[int, Network] = {}
+        for seat, experiment in zip(self._seats, experiments, strict=True):
+            network = compile_network(seat.prepared.plan, experiment.seed)
+            network.share_masks(first_of_seed.setdefault(experiment.seed, network))
+            networks.append(network)
+        trainings = [build_training(seat.prepared, net) for seat, net in zip(self._seats, networks, strict=True)]
+        prepared = self._seats[0].prepared
+        own = MemberBatching(tuple(training.batching for training in trainings)).own
+        optimizers = [experiment.optimizer for experiment in experiments]
+        self._step = MemberStep(networks, prepared.loss, experiments[0].loss, optimizers, own, prepared.engine.onednn)
+        for seat, recorder, training, network, optimizer in zip(
+            self._seats, self._recorders, trainings, networks, self._step.optimizers, strict=True
+        ):
+            state = build_state(seat.prepared, training, network, optimizer)
+            if seat.saved is not None:
+                restore(state, seat.saved, seat.run.last)
+            for note in (*seat.prepared.notes, *(seat.saved.notes if seat.saved else ())):
+                recorder.log(as_note(note))
+            recorder.begin(state)
+            self._sitters.append(_Sitter(seat, recorder, training, state))
+
+    def train(self, signals: StopSignals) -> None:
+        """Follow what happens to each."""
+        members = [Member(place, sitter.training, sitter.state) for place, sitter in enumerate(self._sitters)]
+        for place, what in fit_together(members, self._step):
+            if place is None:
+                assert isinstance(what, Progress)
+                self._sign_of_life(what)
+                if (interrupted := self._interrupted(signals)) is not None:
+                    return self._leave(interrupted)
+            elif isinstance(what, DivergedError):
+                self._end(self._sitters[place], "diverged", what)
+            else:
+                assert isinstance(what, EpochResult)
+                self._sitters[place].recorder.event(what, self._sitters[place].state)
+                if members[place].is_done:
+                    self._end(self._sitters[place], "stopped early" if what.stopped else "finished")
+                self._watcher.progress(self._shares())
+        for sitter in self._left:  # whose training was complete when it was taken up
+            self._end(sitter, "stopped early" if sitter.state.stopped else "finished")
+        return None
+
+    def _sign_of_life(self, progress: Progress) -> None:
+        for sitter in self._left:
+            sitter.recorder.event(progress, sitter.state)
+        self._watcher.progress(self._shares())
+
+    def _shares(self) -> dict[int, float]:
+        return {sitter.seat.number: sitter.share for sitter in self._left}
+
+    def _interrupted(self, signals: StopSignals) -> InterruptedRun | None:
+        left = self._left
+        try:
+            if left:
+                signals.check(f"epoch {left[0].state.epoch + 1}", left[0].seat.run.path)
+        except InterruptedRun as interrupted:
+            return interrupted
+        return None
+
+    def _leave(self, interrupted: InterruptedRun) -> None:
+        for sitter in self._left:
+            self._end(sitter, "interrupted", interrupted)
+
+    def _end(self, sitter: _Sitter, status: str, error: NettoolError | None = None) -> None:
+        recorder, state = sitter.recorder, sitter.state
+        if status == "diverged":
+            recorder.save_best(state)  # the last state is no use any more
+        else:
+            recorder.save(state)
+            recorder.wait()
+        baseline = sitter.seat.prepared.baseline_metrics()
+        record = recorder.end(status, str(error) if error else state.stopped, state, baseline)
+        self.outcomes[sitter.seat.number] = outcome = Outcome(sitter.seat.run, record, error)
+        self._watcher.finished(sitter.seat.number, outcome)
+
+    @contextmanager
+    def ending_badly(self) -> Iterator[None]:
+        """Write into every run that has not ended what has ended it. Exhausted memory is no more than that."""
+        try:
+            yield
+        except Exception as failure:
+            error = out_of_memory_in_training(failure, self._seats[0].prepared, has_begun=bool(self._sitters))
+            states = {sitter.seat.number: sitter.state for sitter in self._sitters}
+            for seat, recorder in zip(self._seats, self._recorders, strict=True):
+                if seat.number in self.outcomes:
+                    continue
+                state = states.get(seat.number)
+                if error is None:
+                    recorder.end_badly(failure, state)
+                    continue
+                record = recorder.end("failed", str(error), state, {})
+                self.outcomes[seat.number] = Outcome(seat.run, record, error)
+                self._watcher.finished(seat.number, self.outcomes[seat.number])
+            if error is None:
+                raise
+
+
+def fitting_threads(seats: Iterable[Seat]) -> int:
+    """By the work of one step of all of them."""
+    seats = list(seats)
+    prepared = seats[0].prepared
+    runtime = prepared.loaded.experiment.runtime
+    return machine.choose_threads(runtime, prepared.plan, prepared.batch_size * len(seats))

@@ -1,0 +1,194 @@
+"""From a config and ranges to the points of a sweep, each a config that was checked. Never torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from nettool.config.load import Loaded, Source, read_source
+from nettool.config.ranges import Axis, draws, grid, num_combinations, parse_axis
+from nettool.config.write import dump
+from nettool.config.yaml import Node
+from nettool.errors import ConfigError, Mistake, NettoolError, UsageError
+from nettool.workflows.check import Checked, check_config
+from nettool.workflows.sweeps.shared import SharedData
+
+MOST_POINTS = 10_000
+"""More are trained only where the user says so: a slip of the pen makes a million."""
+SEED, FOLD = "seed", "data.split.fold"
+REPLICATES = (SEED, FOLD)
+"""Keys whose values say nothing of how good a setting is: results are averaged over them."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for beside the config: `KEY=RANGE` and `KEY=VALUE` as typed, and how often each is trained."""
+
+    texts: tuple[str, ...] = ()
+    seeds: int | None = None
+    folds: int | None = None
+    random: int | None = None
+    random_seed: int = 0
+
+
+@dataclass(frozen=True)
+class Point:
+    """One training of a sweep. number: from 1. varied: its overrides, one for each axis."""
+
+    number: int
+    varied: tuple[str, ...]
+    loaded: Loaded
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """All points, not yet checked. overrides: of all of them. points: the overrides of each beside those."""
+
+    source: Source
+    path: str
+    overrides: tuple[str, ...]
+    axes: tuple[Axis, ...]
+    points: tuple[tuple[str, ...], ...]
+
+    def load(self, number: int) -> Point:
+        """The point of this number. Raises ConfigError."""
+        varied = self.points[number - 1]
+        return Point(number, varied, self.source.load([*self.overrides, *varied]))
+
+
+def plan_sweep(config: Path, request: Request, most: int | None = MOST_POINTS) -> Sweep:
+    """Read the config, and its `sweep:` section if it has one. most: points that are no mistake.
+
+    Raises UsageError for a range that makes no sense, ConfigError for mistakes of the config.
+    """
+    source = read_source(config)
+    texts = (*_texts_of_section(source), *request.texts)
+    source, request = source.without("sweep"), _with_section(source, request)
+    axes: dict[str, Axis] = {}
+    for text in texts:  # what comes later takes the place of what came before
+        axis = parse_axis(text, needs_count=request.random is None)
+        axes[axis.key] = axis
+    fixed = [axis for axis in axes.values() if len(axis.values) == 1]
+    overrides = [override for axis in fixed for override in axis.overrides]
+    varied = [axis for axis in axes.values() if axis not in fixed]
+    replicates: list[Axis] = []
+    if request.folds is not None:
+        _check_count("folds", request.folds)
+        overrides.append(f"data.split.folds={request.folds}")
+        replicates.append(Axis(FOLD, tuple(str(fold) for fold in range(1, request.folds + 1))))
+    if request.seeds is not None:
+        _check_count("seeds", request.seeds)
+        first = _seed(source, overrides)
+        replicates.append(Axis(SEED, tuple(str(seed) for seed in range(first, first + request.seeds))))
+    if twice := [axis.key for axis in replicates if axis.key in axes]:
+        raise UsageError(f"{twice[0]} is varied twice: leave {twice[0]}=... out, or the option.")
+    count = request.random if request.random is not None else num_combinations(varied)
+    count *= num_combinations(replicates)
+    if not varied and not replicates:
+        raise UsageError("nothing is varied. Say what is: optimizer.lr=1e-4..1e-1:log:16, or --seeds 5.")
+    if most is not None and count > most:
+        raise UsageError(f"{count:,} points are more than {most:,}. If you mean it, say so with --yes.")
+    settings = grid(varied) if request.random is None else draws(varied, request.random, request.random_seed)
+    repeats = list(grid(replicates))
+    points = tuple((*setting, *repeat) for setting in settings for repeat in repeats)
+    return Sweep(source, str(config), tuple(overrides), (*varied, *replicates), points)
+
+
+def _check_count(what: str, count: int) -> None:
+    if count < 2:
+        raise UsageError(f"--{what} {count}: two at least, of which the results can be compared.")
+
+
+def _seed(source: Source, overrides: Sequence[str]) -> int:
+    """The config's own seed, the first of several."""
+    try:
+        return source.load(overrides).experiment.seed
+    except ConfigError:  # which every point meets again
+        return 0
+
+
+# --- the section -------------------------------------------------------------------------------------------
+
+OPTIONS = ("seeds", "folds", "random")
+
+
+def _section(source: Source) -> Mapping[str, Node]:
+    assert isinstance(source.root.value, dict)
+    node = source.root.value.get("sweep")
+    if node is None:
+        return {}
+    if not isinstance(node.value, dict):
+        text = "is a mapping of what is varied: `sweep: {optimizer.lr: 1e-4..1e-1:log:16, seeds: 5}`."
+        raise ConfigError([Mistake(("sweep",), text, str(node.shown_place))])
+    return node.value
+
+
+def _texts_of_section(source: Source) -> list[str]:
+    """`optimizer.lr: [0.1, 0.01]` and `dropout: 0,0.2` as they would be typed."""
+    return [f"{key}={_as_typed(node.plain())}" for key, node in _section(source).items() if key not in OPTIONS]
+
+
+def _as_typed(value: Any) -> str:
+    """A list of values as text with commas; each value as YAML on one line."""
+    if isinstance(value, list | tuple):
+        return ",".join(_as_yaml(item) for item in value)
+    return value if isinstance(value, str) else _as_yaml(value)
+
+
+def _as_yaml(value: Any) -> str:
+    text = " ".join(dump([value]).split())
+    return text.removeprefix("[").removesuffix("]").removeprefix("- ").strip()
+
+
+def _with_section(source: Source, request: Request) -> Request:
+    """What the section says of seeds, folds and random, where the command says nothing."""
+    section = _section(source)
+
+    def count(name: str, asked: int | None) -> int | None:
+        if name not in section or asked is not None:
+            return asked
+        value = section[name].value
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise ConfigError([Mistake(("sweep", name), "is a whole number.", str(section[name].shown_place))])
+        return value
+
+    seeds, folds, random = (count(name, getattr(request, name)) for name in OPTIONS)
+    return replace(request, seeds=seeds, folds=folds, random=random)
+
+
+# --- mistakes, all before anything starts ------------------------------------------------------------------
+
+
+def check_points(sweep: Sweep, shared: SharedData) -> list[Checked]:
+    """Hold every point against its data. Raises ConfigError with the mistakes of all of them, or DataError."""
+    checked: list[Checked] = []
+    mistakes: dict[Mistake, list[int]] = {}
+    for number in range(1, len(sweep.points) + 1):
+        try:
+            checked.append(check_config(sweep.load(number).loaded, all_rows=True, read=shared.read))
+        except ConfigError as error:
+            for mistake in error.mistakes:
+                mistakes.setdefault(mistake, []).append(number)
+        except NettoolError as error:
+            raise type(error)(f"point {number} ({' '.join(sweep.points[number - 1])}): {error}") from None
+    if mistakes:
+        raise ConfigError(_merged(mistakes, len(sweep.points)))
+    return checked
+
+
+def _merged(mistakes: Mapping[Mistake, Sequence[int]], num_points: int) -> list[Mistake]:
+    """One of each kind: that 16 rates have the same misspelt key is said once."""
+    kinds: dict[tuple[Any, ...], list[tuple[Mistake, int]]] = {}
+    for mistake, numbers in mistakes.items():
+        kind = (mistake.path, mistake.place.partition("=")[0] if "=" in mistake.place else mistake.place, mistake.label)
+        kinds.setdefault(kind, []).append((mistake, numbers[0]))
+    merged = []
+    for found in kinds.values():
+        first, number = found[0]
+        more = len(found) - 1
+        others = f", and {more:,} more value{'s'[: more > 1]} of it" if more else ""
+        where = f" (point {number:,} of {num_points:,}{others})" if "=" in first.place else ""
+        merged.append(replace(first, text=f"{first.text}{where}"))
+    return merged

@@ -1,0 +1,176 @@
+"""What came of the points: read from their runs, averaged over seeds and folds, ranked. Never torch."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from nettool.errors import RunError
+from nettool.runs.directory import is_run
+from nettool.runs.sweeps import SweepDirectory, SweepRecord
+from nettool.workflows.done import COMPLETE
+from nettool.workflows.runs import current_record
+from nettool.workflows.sweeps.points import REPLICATES
+
+_T975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.179, 2.145, 2.120, 2.101, 2.086)
+"""The 97.5 % points of Student's t, for 1 to 10 degrees of freedom and then for 12, 14, 16, 18 and 20."""
+_DEGREES = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 18, 20)
+_NORMAL975 = 1.960
+
+
+@dataclass(frozen=True)
+class PointResult:
+    """What came of one point. settings: the value of each key that is varied, as text. metrics: of its best epoch."""
+
+    number: int
+    settings: dict[str, str]
+    status: str
+    why: str
+    metrics: dict[str, float | None]
+    seconds: float | None
+    epochs: int | None
+    best_epoch: int | None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether its training came to its end."""
+        return self.status in COMPLETE
+
+
+def read_results(directory: SweepDirectory, record: SweepRecord) -> list[PointResult]:
+    """Of every point, in order. One that has no run yet is "waiting"."""
+    return [_read(directory, record, number) for number in range(1, len(record.points) + 1)]
+
+
+def _read(directory: SweepDirectory, record: SweepRecord, number: int) -> PointResult:
+    overrides = record.points[number - 1]
+    pairs = (override.partition("=") for override in overrides)
+    settings = {key: value for key, _, value in pairs}
+    run = directory.point(number)
+    found: dict[str, Any] = {"status": "waiting"}
+    if is_run(run.path):
+        try:
+            found = current_record(run)
+        except RunError as error:
+            found = {"status": "killed" if not run.record.exists() else "damaged", "why": str(error)}
+    return PointResult(
+        number,
+        settings,
+        str(found["status"]),
+        str(found.get("why", "")),
+        found.get("metrics", {}),
+        found.get("seconds"),
+        found.get("epochs"),
+        found.get("best_epoch"),
+    )
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Points that differ in seed and fold alone. values: of what they are ranked by, of each that has one.
+
+    metrics: the mean of each over the points that came to an end. count: how many those are, of `points`.
+    """
+
+    settings: dict[str, str]
+    points: tuple[PointResult, ...]
+    values: dict[tuple[str, ...], float]
+    metrics: dict[str, float]
+
+    @property
+    def mean(self) -> float | None:
+        """Of what is ranked by."""
+        return statistics.fmean(self.values.values()) if self.values else None
+
+    @property
+    def deviation(self) -> float | None:
+        """The standard deviation over seeds and folds; None where there is one alone."""
+        return statistics.stdev(self.values.values()) if len(self.values) > 1 else None
+
+    @property
+    def status(self) -> str:
+        """What its points have in common, or how many of each."""
+        names = [point.status for point in self.points]
+        kinds = list(dict.fromkeys(names))
+        return kinds[0] if len(kinds) == 1 else ", ".join(f"{names.count(kind)} {kind}" for kind in kinds)
+
+    @property
+    def name(self) -> str:
+        """As one would type it."""
+        return " ".join(f"{key}={value}" for key, value in self.settings.items())
+
+
+def rank(results: Sequence[PointResult], monitor: str, mode: Literal["min", "max"]) -> list[Setting]:
+    """The settings, the best first by their mean; those of which a point came to no end last."""
+    groups: dict[tuple[tuple[str, str], ...], list[PointResult]] = {}
+    for result in results:
+        varied = tuple((key, value) for key, value in result.settings.items() if key not in REPLICATES)
+        groups.setdefault(varied, []).append(result)
+    settings = [_setting(dict(varied), points, monitor) for varied, points in groups.items()]
+    sign = -1 if mode == "max" else 1
+
+    def place(setting: Setting) -> tuple[bool, float]:
+        is_whole = setting.mean is not None and len(setting.values) == len(setting.points)
+        return not is_whole, sign * (math.inf * sign if setting.mean is None else setting.mean)
+
+    return sorted(settings, key=place)
+
+
+def _setting(varied: dict[str, str], points: Sequence[PointResult], monitor: str) -> Setting:
+    values: dict[tuple[str, ...], float] = {}
+    sums: dict[str, list[float]] = {}
+    for point in points:
+        value = point.metrics.get(monitor)
+        if point.is_complete and value is not None:
+            values[tuple(point.settings[key] for key in REPLICATES if key in point.settings)] = value
+            for name, measured in point.metrics.items():
+                if measured is not None:
+                    sums.setdefault(name, []).append(measured)
+    return Setting(varied, tuple(points), values, {name: statistics.fmean(found) for name, found in sums.items()})
+
+
+def verdict(ranked: Sequence[Setting], monitor: str) -> str:
+    """A plain word on whether the best is better than the next by more than the noise of seeds and folds."""
+    whole = [setting for setting in ranked if setting.mean is not None and len(setting.values) == len(setting.points)]
+    if not whole:
+        return "no setting came to its end with every seed"
+    best = whole[0]
+    if len(whole) == 1:
+        return ""
+    pairs = sorted(best.values.keys() & whole[1].values.keys())
+    if len(pairs) < 2:
+        return (
+            f"each setting was trained once, so how much of a difference is luck is not known: --seeds 5 tells. "
+            f"The best by {monitor} is {best.name}."
+        )
+    equals = [setting for setting in whole[1:] if not _is_clear(best, setting, pairs)]
+    what = "seeds" if "seed" in best.points[0].settings else "folds"
+    if not equals:
+        return f"{best.name} is better than the next by more than the noise of {len(pairs)} {what} (95 %)."
+    names = [setting.name for setting in equals[:3]]
+    others = f" and {len(equals) - 3} more" if len(equals) > 3 else ""
+    return (
+        f"{best.name} is the best, but not by more than the noise of {len(pairs)} {what}: "
+        f"{', '.join(names)}{others} may be as good."
+    )
+
+
+def _is_clear(best: Setting, other: Setting, pairs: Sequence[tuple[str, ...]]) -> bool:
+    """A paired t-test (Student 1908), two-sided, 5 %: both settings were trained with the same seeds and folds."""
+    common = [pair for pair in pairs if pair in other.values]
+    differences = [best.values[pair] - other.values[pair] for pair in common]
+    if len(differences) < 2:
+        return False
+    spread = statistics.stdev(differences)
+    error = spread / math.sqrt(len(differences))
+    return abs(statistics.fmean(differences)) > _t975(len(differences) - 1) * error
+
+
+def _t975(degrees: int) -> float:
+    """Of so many degrees of freedom, or of the next fewer that the table has."""
+    if degrees > 2 * _DEGREES[-1]:
+        return _NORMAL975
+    return [value for known, value in zip(_DEGREES, _T975, strict=True) if known <= degrees][-1]

@@ -1,0 +1,118 @@
+"""nettool sweep: a config and ranges to a directory with a run for each point; anew, or from where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from nettool.errors import ResourceError, RunError
+from nettool.runs import directory as runs
+from nettool.runs.directory import ROOT
+from nettool.runs.sweeps import SweepDirectory, all_sweeps, is_sweep, read_sweep, write_sweep
+from nettool.workflows.check import Checked
+from nettool.workflows.sweeps.points import Request, Sweep, check_points, plan_sweep
+from nettool.workflows.sweeps.shared import SharedData
+from nettool.workflows.sweeps.stored import record_of, stored_sweep
+from nettool.workflows.sweeps.units import Unit, describe, plan_units
+from nettool.workflows.sweeps.watch import SweepOutcome, SweepWatcher
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What a sweep would do."""
+
+    sweep: Sweep
+    checked: list[Checked]
+    units: list[Unit]
+
+    @property
+    def how(self) -> str:
+        """In a sentence."""
+        return describe(self.units, 1)
+
+
+def plan(config: Path, request: Request, most: int | None, shared: SharedData | None = None) -> Planned:
+    """Every point, checked, and what is trained together where there is no GPU. Writes nothing."""
+    sweep = plan_sweep(config, request, most)
+    checked = check_points(sweep, shared or SharedData())
+    return Planned(sweep, checked, plan_units(checked, range(1, len(checked) + 1), on_cpu=True))
+
+
+def sweep(
+    config: Path,
+    request: Request,
+    watcher: SweepWatcher,
+    sweep_dir: Path | None = None,
+    tags: Mapping[str, str] | None = None,
+    most: int | None = None,
+) -> SweepOutcome:
+    """Train every point in a new directory, `sweep_dir` or the next free one under `runs/`.
+
+    A point that diverges or fails ends by itself; the outcome's error tells. Raises ConfigError with the mistakes of
+    all points before anything is trained, ResourceError where the disk refuses.
+    """
+    shared = SharedData()
+    planned = plan(config, request, most, shared)  # its mistakes are told before torch is loaded
+
+    from nettool.workflows.sweeps.sweeper import Sweeper
+
+    experiment = planned.checked[0].loaded.experiment
+    record = record_of(planned.sweep, _monitor(planned.checked), tags or {})
+    name = f"{experiment.name}-sweep"
+    where = runs.claim_exactly(sweep_dir) if sweep_dir else runs.claim(name)
+    directory = SweepDirectory(where.path)
+    with _occupied(directory):
+        write_sweep(directory, record)
+        return Sweeper(directory, planned.sweep, record, shared, watcher).carry_out(planned.checked)
+
+
+def resume_sweep(argument: Path | None, watcher: SweepWatcher) -> SweepOutcome:
+    """Go on with a sweep, the newest where none is named: points that are complete are left alone, others go on.
+
+    Raises RunError where there is no such sweep, BusyError where another process is in it.
+    """
+    from nettool.workflows.sweeps.sweeper import Sweeper
+
+    directory = find_sweep(argument)
+    with _occupied(directory):
+        record = read_sweep(directory)
+        sweep, shared = stored_sweep(record), SharedData()
+        return Sweeper(directory, sweep, record, shared, watcher).carry_out(check_points(sweep, shared))
+
+
+def find_sweep(argument: Path | None, root: Path = ROOT) -> SweepDirectory:
+    """The sweep that a user means: its directory, its name under `runs/`, or the newest where nothing is said."""
+    if argument is None:
+        newest = max(all_sweeps(root), key=lambda each: each.record.stat().st_mtime_ns, default=None)
+        if newest is None:
+            raise RunError(f"there are no sweeps in {root}/ yet. `nettool sweep CONFIG KEY=RANGE` makes one.")
+        return newest
+    for path in (argument, root / argument):
+        if is_sweep(path):
+            return SweepDirectory(path)
+    names = ", ".join(str(each.path) for each in all_sweeps(root)) or "none yet"
+    raise RunError(f"{argument} is no sweep: it holds no sweep.json. There are {names}.")
+
+
+def _monitor(checked: Sequence[Checked]) -> str:
+    """What the points are ranked by: what chooses the best weights of the first, if all have measured it."""
+    experiment = checked[0].loaded.experiment
+    monitor = experiment.early_stopping.monitor if experiment.early_stopping else "validation_loss"
+    return "validation_loss" if monitor == "train_loss" else monitor
+
+
+@contextmanager
+def _occupied(directory: SweepDirectory) -> Iterator[None]:
+    """Keep others out, and say how to go on where the disk refuses."""
+    try:
+        with runs.locked(directory.whole):
+            yield
+    except ResourceError as error:
+        if not is_sweep(directory.path):
+            runs.withdraw(directory.whole)
+            raise
+        raise ResourceError(
+            f"{error} Every point that is finished is kept. Then go on with: nettool sweep --resume {directory.path}"
+        ) from None
