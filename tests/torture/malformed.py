@@ -75,6 +75,13 @@ def spoil(config: str, rounds: str) -> dict[str, object]:
                 continue
             except Exception as error:
                 wrong.append(f"{type(error).__name__}: {error}")
+        for text, words in REFUSED.items():
+            path.write_text(text, encoding="utf-8")
+            try:
+                load(path)
+                wrong.append(f"this was read: {text!r}")
+            except ConfigError as error:
+                wrong += [] if words in str(error) else [f"{words!r} is not said of {text!r}"]
     return {"wrong": wrong, "refused": refused, "texts": texts}
 
 

@@ -112,7 +112,7 @@ def split_by_hash() -> None:
     from nettool.data import partition
 
     keys = partition.content_keys
-    partition.content_keys = lambda own, raw, seed, names: keys(own, raw, (seed + hash("text")) % 2**31, names)
+    partition.content_keys = lambda table, columns, raw, seed: keys(table, columns, raw, (seed + hash("text")) % 2**31)
 
 
 @bug("other threads, versions and processors are not spoken of", "other_threads:table")
@@ -150,9 +150,7 @@ def split_by_position() -> None:
 
     from nettool.data import partition
 
-    keys = partition.row_keys
-    partition.row_keys = lambda *arguments: np.arange(len(keys(*arguments)), dtype=np.uint64)
-    partition.content_keys = lambda keys, *arguments: keys
+    partition.content_keys = lambda table, *arguments: np.arange(table.num_rows, dtype=np.uint64)
 
 
 # --- rows 15 and 18: processes ----------------------------------------------------------------------------
@@ -234,11 +232,9 @@ def formulas_written() -> None:
 
 @bug("infinite cells are read", "spoil_data")
 def infinity_read() -> None:
-    import pyarrow as pa
-    import pyarrow.compute as pc
+    from nettool.data import kinds
 
-    is_inf = pc.is_inf
-    pc.is_inf = lambda column: pa.array([False]) if len(column) else is_inf(column)
+    kinds.ends = lambda column: ()
 
 
 @bug("NaN counts as an improvement", "never_the_best")
