@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from nettool.errors import RunError
 from nettool.runs.directory import is_run
+from nettool.runs.journal import read_metrics
 from nettool.runs.sweeps import SweepDirectory, SweepRecord
 from nettool.workflows.done import COMPLETE
 from nettool.workflows.runs import current_record
@@ -54,6 +55,8 @@ def _read(directory: SweepDirectory, record: SweepRecord, number: int) -> PointR
     if is_run(run.path):
         try:
             found = current_record(run)
+            if record.monitor == "train_loss" and (epochs := read_metrics(run)):
+                found = {**found, "metrics": {"train_loss": epochs[-1]["train_loss"], **found.get("metrics", {})}}
         except RunError as error:
             found = {"status": "killed" if not run.record.exists() else "damaged", "why": str(error)}
     return PointResult(

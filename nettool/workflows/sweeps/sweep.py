@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from nettool.config.checks import has_validation
 from nettool.errors import ResourceError, RunError
 from nettool.runs import directory as runs
 from nettool.runs.directory import ROOT
@@ -97,10 +98,13 @@ def find_sweep(argument: Path | None, root: Path = ROOT) -> SweepDirectory:
 
 
 def _monitor(checked: Sequence[Checked]) -> str:
-    """What the points are ranked by: what chooses the best weights of the first, if all have measured it."""
+    """What the points are ranked by: what chooses the best weights of the first, if all measure it; else their loss."""
     experiment = checked[0].loaded.experiment
+    if not has_validation(experiment.data):
+        return "train_loss"
     monitor = experiment.early_stopping.monitor if experiment.early_stopping else "validation_loss"
-    return "validation_loss" if monitor == "train_loss" else monitor
+    measured = all(monitor in ("validation_loss", *each.loaded.experiment.metric_names) for each in checked)
+    return monitor if measured else "validation_loss"
 
 
 @contextmanager

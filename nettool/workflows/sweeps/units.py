@@ -27,6 +27,8 @@ SHARE_OF_MEMORY = 0.5
 """Of what is free, for the members of one unit."""
 STEP_SECONDS = 1e-4
 """What a step costs beside its arithmetic, about."""
+MOST_STEP_FLOPS = 50_000_000
+"""Of one network's step. Beyond it a core is busy with one network, and more of them only fill its cache."""
 FLOPS_A_SECOND = 3e10
 WORTH_PROCESSES = 5.0
 """Seconds of work, by the two numbers above, from which on it pays to start processes that import torch once more."""
@@ -52,7 +54,7 @@ def plan_units(checked: Sequence[Checked], numbers: Sequence[int], on_cpu: bool)
     """
     groups: dict[Any, list[int]] = {}
     for number, each in zip(numbers, checked, strict=True):
-        groups.setdefault(_kind(each) if _has_closed_form(each, on_cpu) else number, []).append(number)
+        groups.setdefault(_kind(each) if _gains_by_company(each, on_cpu) else number, []).append(number)
     of_number = dict(zip(numbers, checked, strict=True))
     return [
         Unit(part, sum(_seconds(of_number[number]) for number in part))
@@ -66,10 +68,12 @@ def worth_processes(units: Sequence[Unit]) -> bool:
     return len(units) > 1 and sum(unit.seconds for unit in units) >= WORTH_PROCESSES
 
 
-def _has_closed_form(checked: Checked, on_cpu: bool) -> bool:
+def _gains_by_company(checked: Checked, on_cpu: bool) -> bool:
+    """Whether it is one of those that can be trained with others, and small enough to be the faster for it."""
     runtime = checked.loaded.experiment.runtime
     is_here = on_cpu or runtime.device == "cpu"
-    return is_here and runtime.allows_closed_form and not without_closed_form(checked.plan)
+    is_small = 3 * checked.plan.flops * checked.batch_size <= MOST_STEP_FLOPS
+    return is_here and is_small and runtime.allows_closed_form and not without_closed_form(checked.plan)
 
 
 def _kind(checked: Checked) -> str:
