@@ -15,7 +15,8 @@ from nettool.config.load import Loaded, load_mapping
 from nettool.config.load import load as load_config
 from nettool.errors import DataError, UsageError
 from nettool.model.compile import CUSTOM_BUILDERS
-from nettool.runs.directory import RunDirectory, find_run
+from nettool.runs.directory import RunDirectory
+from nettool.runs.find import find_run
 from nettool.runs.journal import read_record
 from nettool.workflows import evaluate as evaluation
 from nettool.workflows import generate as generation

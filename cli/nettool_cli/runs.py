@@ -1,13 +1,17 @@
-"""nettool runs list | show."""
+"""nettool runs list | show | compare."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nettool_cli import console
-from nettool_cli.arguments import JsonOption, RunArgument
+from nettool_cli.arguments import JsonOption, RunArgument, TagOption, parse_tags
+
+if TYPE_CHECKING:
+    from nettool.workflows.compare import Comparison
 
 app = typer.Typer(help="See what was trained, and how well it went.", no_args_is_help=True)
 
@@ -18,15 +22,20 @@ SHOWN_KEYS = (
 
 @app.command("list")
 def list_runs(
+    sweep: Annotated[Path | None, typer.Argument(metavar="SWEEP", help="A sweep.", show_default=False)] = None,
     sort: Annotated[
         str | None, typer.Option(help="A metric, such as accuracy or validation_loss: the best first.")
     ] = None,
+    tag: TagOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the runs under runs/ with what they reached and how their configs were overridden."""
+    """List the runs under runs/, or the points of a sweep: what they reached, and how their configs were overridden."""
+    from nettool.runs.directory import ROOT
     from nettool.workflows.runs import list_runs as records_of
+    from nettool.workflows.sweeps.find import find_sweep
 
-    records = records_of(sort)
+    root = ROOT if sweep is None else find_sweep(sweep).path
+    records = records_of(sort, root, parse_tags(tag))
     if as_json:
         console.print_json(records)
         return
@@ -38,7 +47,7 @@ def list_runs(
     for record in records:
         measured = record.get("metrics", {})
         values = [console.number(measured.get(name)) for name in names]
-        rows.append((record["run"].removeprefix("runs/"), record["status"], " ".join(record["overrides"]), *values))
+        rows.append((record["run"].removeprefix(f"{root}/"), record["status"], " ".join(record["overrides"]), *values))
     console.stdout().print(console.table(("run", "status", "overrides", *names), rows, text_columns=3))
 
 
@@ -66,3 +75,55 @@ def show(run: RunArgument = None, as_json: JsonOption = False) -> None:
         if len(cells) > 12:
             cells = [*cells[:6], ["..."] * len(columns), *cells[-6:]]
         out.print(console.table(columns, cells, 0))
+
+
+@app.command("compare")
+def compare(
+    runs: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="RUN", help="Two runs or more, or a sweep.", show_default=False),
+    ] = None,
+    tag: TagOption = None,
+    by: Annotated[
+        str | None, typer.Option(help="Rank by this metric. Default: what chose the best weights.", show_default=False)
+    ] = None,
+    plots: Annotated[
+        Path | None, typer.Option(help="Draw into this folder. Default, for a sweep: its plots/.", show_default=False)
+    ] = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Put runs beside each other: what differs in their configs and in their results, the best first.
+
+    Draws their curves over each other and, for a sweep, the metric against each key that it varies.
+    """
+    from nettool.workflows.compare import compare as compare_runs
+    from nettool.workflows.compare import draw
+
+    found = compare_runs(runs or [], parse_tags(tag), by)
+    if as_json:
+        console.print_json({"monitor": found.monitor, "differ": list(found.keys), "runs": found.rows()})
+    elif as_csv:
+        console.answer(found.to_csv())
+    else:
+        console.stdout().print(_beside(found))
+    folder = plots or (found.sweep[0].plots if found.sweep else None)
+    if folder is not None:
+        for path in draw(found, folder):
+            console.message(f"drawn: {path}")
+
+
+def _beside(found: Comparison) -> Any:
+    """A row for each run: what it differs in, and what it reached."""
+    first = found.monitor
+    names = [first, *(name for name in found.metrics if name != first)]
+    rows = []
+    for each in found.runs:
+        settings = ["" if (value := each.settings.get(key)) is None else _shown(value) for key in found.keys]
+        measured = [console.number(each.metrics.get(name)) for name in names]
+        rows.append((str(each.run.path).removeprefix("runs/"), *settings, *measured, each.record["status"]))
+    return console.table(("run", *found.keys, *names, "status"), rows, text_columns=1 + len(found.keys))
+
+
+def _shown(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)

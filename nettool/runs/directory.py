@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import os
 import re
 import time
@@ -149,26 +148,3 @@ def all_runs(root: Path = ROOT) -> Iterator[RunDirectory]:
 def is_run(path: Path) -> bool:
     """Whether this folder is a run's: from the moment that it holds a config, a run can be gone on with."""
     return (path / "config.yaml").is_file()
-
-
-def find_run(argument: Path | None, root: Path = ROOT) -> RunDirectory:
-    """The run that a user means: a run directory, its name under `runs/`, or the newest where nothing is said."""
-    if argument is None:
-        newest = max(all_runs(root), key=lambda run: run.config.stat().st_mtime_ns, default=None)
-        if newest is None:
-            raise RunError(f"there are no runs in {root}/ yet. `nettool train CONFIG` makes one.")
-        return newest
-    for path in (argument, root / argument, *([argument.parent] if argument.is_file() else [])):
-        if is_run(path):
-            return RunDirectory(path)
-    if argument == Path():
-        raise RunError("no run is named, or one without a name: is a variable of the shell empty? This folder is none.")
-    for path in (argument, root / argument):
-        if path.is_dir():
-            raise RunError(f"{path} is a folder, but no run: it holds no config.yaml.")
-    if argument.is_file():
-        raise RunError(f"{argument} is no run. Name a run directory, or its best.safetensors.")
-    names = [str(run.path) for run in all_runs(root)] + [run.path.name for run in all_runs(root)]
-    near = difflib.get_close_matches(str(argument), names, n=1)
-    hint = f" Did you mean {near[0]}?" if near else " `nettool runs list` shows those there are."
-    raise RunError(f"{argument}: no such run.{hint}")

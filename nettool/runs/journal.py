@@ -132,3 +132,5 @@ class _Record(BaseModel):
     data: dict[str, dict[str, Any]] = {}
     versions: dict[str, str] = {}
     resumed: list[_Stay] = []
+    tags: dict[str, str] = {}
+    fingerprint: str = ""

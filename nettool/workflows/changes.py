@@ -20,7 +20,7 @@ CHANGEABLE: tuple[ConfigPath, ...] = (
 
 def check_changes(loaded: Loaded, before: Experiment) -> None:
     """Raise ConfigError for what is another setting now and would make another run of it."""
-    old, new = (dict(_flat(experiment.model_dump(mode="json"))) for experiment in (before, loaded.experiment))
+    old, new = (flat_settings(experiment) for experiment in (before, loaded.experiment))
     changed = {path for path in old.keys() | new.keys() if old.get(path) != new.get(path)}
     refused = [path for path in sorted(changed, key=str) if not _may_change(path)]
     # Another kind of layer or optimizer has other settings: what kind it is says it all.
@@ -49,6 +49,11 @@ def _may_change(path: ConfigPath) -> bool:
 
 def _shown(value: Any) -> str:
     return "not set" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def flat_settings(experiment: Experiment) -> dict[ConfigPath, Any]:
+    """Every setting by its path."""
+    return dict(_flat(experiment.model_dump(mode="json")))
 
 
 def _flat(value: Any, path: ConfigPath = ()) -> Iterator[tuple[ConfigPath, Any]]:

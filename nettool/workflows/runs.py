@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from nettool.errors import RunError, UsageError
-from nettool.runs.directory import ROOT, RunDirectory, all_runs, find_run, is_busy
+from nettool.runs.directory import ROOT, RunDirectory, all_runs, is_busy
+from nettool.runs.find import find_run
 from nettool.runs.journal import read_metrics, read_record
 
 
-def list_runs(sort: str | None = None, root: Path = ROOT) -> list[dict[str, Any]]:
+def list_runs(
+    sort: str | None = None, root: Path = ROOT, tags: Mapping[str, str] | None = None
+) -> list[dict[str, Any]]:
     """The records of all runs, by name; or by a metric, the best first, runs without it last.
 
-    Raises UsageError for a metric that no run has.
+    root: a folder of runs, or a sweep. tags: only runs that have these. Raises UsageError for a metric that no run has.
     """
-    records = [{"run": str(run.path), **_record(run)} for run in all_runs(root)]
+    found = (run for run in all_runs(root) if not tags or has_tags(run, tags))
+    records = [{"run": str(run.path), **_record(run)} for run in found]
     if sort is None or not records:
         return records
     known = sorted({name for record in records for name in record.get("metrics", {})})
@@ -38,6 +43,14 @@ def _record(run: RunDirectory) -> dict[str, Any]:
         return current_record(run)
     except RunError as error:
         return {"status": "damaged", "why": str(error), "overrides": []}
+
+
+def has_tags(run: RunDirectory, tags: Mapping[str, str]) -> bool:
+    """Whether the run was given all of these."""
+    try:
+        return all(read_record(run).get("tags", {}).get(key) == value for key, value in tags.items())
+    except RunError:
+        return False
 
 
 def show_run(argument: Path | None) -> tuple[RunDirectory, dict[str, Any], list[dict[str, float | None]]]:

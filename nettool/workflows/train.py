@@ -13,7 +13,8 @@ import torch
 
 from nettool.errors import DivergedError, InterruptedRun, NettoolError, ResourceError
 from nettool.runs import directory, durable
-from nettool.runs.directory import RunDirectory, find_run
+from nettool.runs.directory import RunDirectory
+from nettool.runs.find import find_run
 from nettool.runs.journal import read_record
 from nettool.training.loop import Job, fit
 from nettool.training.state import TrainingState

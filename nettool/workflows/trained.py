@@ -33,7 +33,7 @@ from nettool.model.memory import evaluation_chunk
 from nettool.model.plans import NetworkPlan
 from nettool.model.shapes import plan_network
 from nettool.runs import checkpoint
-from nettool.runs.directory import find_run
+from nettool.runs.find import find_run
 from nettool.training.evaluation import Evaluator, forward
 from nettool.training.metrics import compute_metrics
 from nettool.training.token_metrics import unigram_metrics

@@ -16,7 +16,8 @@ from nettool.data.fingerprints import fingerprint_of
 from nettool.data.reading import resolve
 from nettool.errors import ConfigError, DamagedError, NettoolError, RunError
 from nettool.runs import checkpoint
-from nettool.runs.directory import FORMAT_VERSION, RunDirectory, find_run
+from nettool.runs.directory import FORMAT_VERSION, RunDirectory
+from nettool.runs.find import find_run
 from nettool.runs.journal import read_metrics
 from nettool.training.engines import choose_engine
 from nettool.training.history import EpochResult, History

@@ -42,7 +42,7 @@ OWN = {
         config=CONFIG,
         data=DATA + " augment dataset",
         model=MODEL + " blocks compile first_weights losses norms recurrent spatial stack",
-        runs="background checkpoint directory durable journal strict_json sweeps",
+        runs="background checkpoint directory durable find journal strict_json sweeps",
         training="""classification_metrics closed_form closed_form.activations closed_form.chain closed_form.flat
             closed_form.inputs closed_form.losses closed_form.norms closed_form.step closed_form.units curves divergence
             engines epochs evaluation history loop metrics optimizers products regression_metrics schedules state step stopping

@@ -7,6 +7,7 @@ import pytest
 
 from nettool.errors import BusyError, RunError
 from nettool.runs import directory
+from nettool.runs.find import find_run
 
 
 def make_run(root: Path, name: str, config_time: int = 0) -> Path:
@@ -55,33 +56,33 @@ def test_of_many_claims_on_one_path_one_wins_and_the_rest_are_told(tmp_path: Pat
 def test_the_newest_run_is_meant_where_nothing_is_said(tmp_path: Path) -> None:
     make_run(tmp_path, "b-0001", config_time=2_000_000_000)
     newest = make_run(tmp_path, "a-0001", config_time=3_000_000_000)
-    assert directory.find_run(None, tmp_path).path == newest
+    assert find_run(None, tmp_path).path == newest
 
 
 def test_a_run_is_found_by_path_and_by_name(tmp_path: Path) -> None:
     path = make_run(tmp_path, "a-0001")
-    assert directory.find_run(path, tmp_path).path == path
-    assert directory.find_run(Path("a-0001"), tmp_path).path == path
+    assert find_run(path, tmp_path).path == path
+    assert find_run(Path("a-0001"), tmp_path).path == path
 
 
 def test_a_run_that_does_not_exist_is_answered_with_the_nearest_name(tmp_path: Path) -> None:
     make_run(tmp_path, "digits-0001")
     with pytest.raises(RunError) as caught:
-        directory.find_run(Path("digit-0001"), tmp_path)
+        find_run(Path("digit-0001"), tmp_path)
     assert str(caught.value) == "digit-0001: no such run. Did you mean digits-0001?"
 
 
 def test_no_runs_at_all_tells_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"there are no runs in .* yet. `nettool train CONFIG` makes one."):
-        directory.find_run(None, tmp_path / "runs")
+        find_run(None, tmp_path / "runs")
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"is a folder, but no run: it holds no config.yaml."):
-        directory.find_run(tmp_path)
+        find_run(tmp_path)
     (tmp_path / "a-0001").mkdir()
     with pytest.raises(RunError, match=r"a-0001 is a folder, but no run: it holds no config.yaml."):
-        directory.find_run(Path("a-0001"), tmp_path)
+        find_run(Path("a-0001"), tmp_path)
 
 
 def test_a_run_without_weights_says_so(tmp_path: Path) -> None:

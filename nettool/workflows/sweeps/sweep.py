@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nettool.config.checks import has_validation
-from nettool.errors import ResourceError, RunError
+from nettool.errors import ResourceError
 from nettool.runs import directory as runs
-from nettool.runs.directory import ROOT
-from nettool.runs.sweeps import SweepDirectory, all_sweeps, is_sweep, read_sweep, write_sweep
+from nettool.runs.sweeps import SweepDirectory, is_sweep, read_sweep, write_sweep
 from nettool.workflows.check import Checked
+from nettool.workflows.sweeps.find import find_sweep
 from nettool.workflows.sweeps.points import Request, Sweep, check_points, plan_sweep
 from nettool.workflows.sweeps.shared import SharedData
 from nettool.workflows.sweeps.stored import record_of, stored_sweep
@@ -81,20 +81,6 @@ def resume_sweep(argument: Path | None, watcher: SweepWatcher) -> SweepOutcome:
         record = read_sweep(directory)
         sweep, shared = stored_sweep(record), SharedData()
         return Sweeper(directory, sweep, record, shared, watcher).carry_out(check_points(sweep, shared))
-
-
-def find_sweep(argument: Path | None, root: Path = ROOT) -> SweepDirectory:
-    """The sweep that a user means: its directory, its name under `runs/`, or the newest where nothing is said."""
-    if argument is None:
-        newest = max(all_sweeps(root), key=lambda each: each.record.stat().st_mtime_ns, default=None)
-        if newest is None:
-            raise RunError(f"there are no sweeps in {root}/ yet. `nettool sweep CONFIG KEY=RANGE` makes one.")
-        return newest
-    for path in (argument, root / argument):
-        if is_sweep(path):
-            return SweepDirectory(path)
-    names = ", ".join(str(each.path) for each in all_sweeps(root)) or "none yet"
-    raise RunError(f"{argument} is no sweep: it holds no sweep.json. There are {names}.")
 
 
 def _monitor(checked: Sequence[Checked]) -> str:

@@ -1,0 +1,227 @@
+"""nettool runs compare: what differs between runs in their configs and in their results. Never torch."""
+
+from __future__ import annotations
+
+import csv
+import io
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from nettool.config.load import load
+from nettool.errors import RunError, UsageError
+from nettool.runs import durable
+from nettool.runs.directory import ROOT, RunDirectory, all_runs
+from nettool.runs.find import find_run
+from nettool.runs.journal import read_metrics
+from nettool.runs.sweeps import SweepDirectory, SweepRecord, all_sweeps, is_sweep, read_sweep
+from nettool.training.stopping import mode_of
+from nettool.workflows.changes import flat_settings
+from nettool.workflows.runs import current_record, has_tags
+from nettool.workflows.sweeps.results import Setting, rank, read_results
+
+SAME_EVERYWHERE = ("name",)
+"""Keys that say nothing of an experiment."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One run: the settings in which it differs from others of them, and what it reached."""
+
+    run: RunDirectory
+    record: dict[str, Any]
+    settings: dict[str, Any]
+    epochs: list[dict[str, float | None]]
+
+    @property
+    def metrics(self) -> dict[str, float | None]:
+        """Of its best epoch."""
+        found: dict[str, float | None] = self.record.get("metrics", {})
+        return found
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Runs beside each other, the best first. keys: what they differ in. metrics: what any of them has measured.
+
+    sweep: the directory and the record of the sweep that they are the points of, with its settings ranked.
+    """
+
+    runs: tuple[Compared, ...]
+    keys: tuple[str, ...]
+    metrics: tuple[str, ...]
+    monitor: str
+    mode: Literal["min", "max"]
+    sweep: tuple[SweepDirectory, SweepRecord, list[Setting]] | None
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One for each run, the same columns in each."""
+        return [
+            {
+                "run": str(each.run.path), "status": each.record["status"],
+                **{key: each.settings.get(key) for key in self.keys},
+                **{name: each.metrics.get(name) for name in self.metrics},
+                "epochs": each.record.get("epochs"), "best_epoch": each.record.get("best_epoch"),
+                "seconds": each.record.get("seconds"),
+            }
+            for each in self.runs
+        ]  # fmt: skip
+
+    def to_csv(self) -> str:
+        """The rows; floats so that reading gives the same bits."""
+        buffer = io.StringIO()
+        rows = self.rows()
+        writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({key: "" if value is None else value for key, value in row.items()} for row in rows)
+        return buffer.getvalue()
+
+
+def compare(arguments: Sequence[Path], tags: Mapping[str, str] | None = None, by: str | None = None) -> Comparison:
+    """Put runs beside each other: those named, of a sweep all its points, and those with these tags.
+
+    by: the metric that they are ranked by; by default what chose their best weights. Raises RunError for what is no
+    run, UsageError where there are not two, or none has measured `by`.
+    """
+    runs: dict[Path, RunDirectory] = {}
+    sweep: tuple[SweepDirectory, SweepRecord, list[Setting]] | None = None
+    for argument in arguments:
+        path = next((path for path in (argument, ROOT / argument) if is_sweep(path)), None)
+        if path is None:
+            found = [find_run(argument)]
+        else:
+            directory = SweepDirectory(path)
+            record = read_sweep(directory)
+            found = list(all_runs(path))
+            if len(arguments) == 1 and not tags:
+                results = read_results(directory, record)
+                mode = record.mode if by in (None, record.monitor) else mode_of(str(by))
+                sweep = directory, record, rank(results, by or record.monitor, mode)
+        runs |= {run.path.resolve(): run for run in found}
+    if tags:
+        everywhere = [run for root in (ROOT, *(each.path for each in all_sweeps())) for run in all_runs(root)]
+        runs |= {run.path.resolve(): run for run in everywhere if has_tags(run, tags)}
+    if len(runs) < 2:
+        raise UsageError(
+            f"there {'is 1 run' if runs else 'are no runs'} to compare. Name two or more, or a sweep: "
+            "nettool runs compare RUN RUN"
+        )
+    return _compared(list(runs.values()), by, sweep)
+
+
+def _compared(
+    runs: Sequence[RunDirectory], by: str | None, sweep: tuple[SweepDirectory, SweepRecord, list[Setting]] | None
+) -> Comparison:
+    settings = [_settings(run) for run in runs]
+    keys = tuple(dict.fromkeys(key for each in settings for key in each))
+    differing = tuple(
+        key for key in keys if key not in SAME_EVERYWHERE and len({repr(each.get(key)) for each in settings}) > 1
+    )
+    compared = [
+        Compared(run, current_record(run), {key: each.get(key) for key in differing}, read_metrics(run))
+        for run, each in zip(runs, settings, strict=True)
+    ]
+    metrics = tuple(dict.fromkeys(name for each in compared for name in each.metrics))
+    monitor = by or (sweep[1].monitor if sweep else _monitor(settings[0], metrics))
+    if by is not None and by not in metrics:
+        raise UsageError(f"none of the runs has measured {by}. They have measured {', '.join(metrics)}.")
+    mode = mode_of(monitor)
+    sign = -1 if mode == "max" else 1
+
+    def place(each: Compared) -> tuple[bool, float]:
+        value = each.metrics.get(monitor)
+        return value is None, sign * (value or 0.0)
+
+    return Comparison(tuple(sorted(compared, key=place)), differing, metrics, monitor, mode, sweep)
+
+
+def _monitor(settings: Mapping[str, Any], metrics: Sequence[str]) -> str:
+    """What chose the best weights of the first run."""
+    monitor = str(settings.get("early_stopping.monitor", "validation_loss"))
+    return monitor if monitor in metrics else "validation_loss"
+
+
+def _settings(run: RunDirectory) -> dict[str, Any]:
+    """Every setting of its config by its dotted key."""
+    try:
+        experiment = load(run.config).experiment
+    except Exception as error:
+        raise RunError(f"{run.config} cannot be read: {error}") from None
+    found = flat_settings(experiment)
+    return {".".join(map(str, path)): value for path, value in found.items()}
+
+
+# --- pictures ----------------------------------------------------------------------------------------------
+
+
+def draw(comparison: Comparison, folder: Path) -> list[Path]:
+    """Curves over each other and, of a sweep, the metric against each key that it varies. Returns the files."""
+    from nettool.plots.figures import as_png
+
+    durable.make_folders(folder)
+    files = []
+    for name, figure in _figures(comparison):
+        path = folder / f"{name}.png"
+        durable.write_file(path, as_png(figure))
+        files.append(path)
+    return files
+
+
+def _figures(comparison: Comparison) -> Any:
+    from nettool.plots.sweeps import Curve, Spot, curves, metric_against_key
+
+    monitor = comparison.monitor
+    column = monitor if any(monitor in row for each in comparison.runs for row in each.epochs) else "train_loss"
+    yield (
+        "curves",
+        curves(
+            column,
+            [
+                Curve(label_of(each, comparison.keys), *_columns(each.epochs, column))
+                for each in comparison.runs
+                if each.epochs
+            ],
+        ),
+    )
+    if comparison.sweep is None:
+        return
+    _, record, settings = comparison.sweep
+    whole = [setting for setting in settings if setting.mean is not None]
+    losses = {each.run.path.name: _train_loss(each) for each in comparison.runs}
+    for axis in record.axes:
+        if not whole or axis.key not in whole[0].settings:
+            continue
+        spots = [
+            Spot(
+                setting.settings[axis.key], setting.mean, setting.deviation,
+                " ".join(f"{key}={value}" for key, value in setting.settings.items() if key != axis.key),
+                _mean([losses.get(f"{point.number:04d}") for point in setting.points])
+                if monitor == "validation_loss" else None,
+            )
+            for setting in whole if setting.mean is not None
+        ]  # fmt: skip
+        figure = metric_against_key(axis.key, monitor, spots, axis.is_log, comparison.mode == "max")
+        yield f"by_{axis.key.replace('.', '_')}", figure
+
+
+def label_of(each: Compared, keys: Sequence[str]) -> str:
+    """What tells a run from the others."""
+    told = " ".join(f"{key.rpartition('.')[2]}={each.settings.get(key)}" for key in keys if key != "seed")
+    return told if 0 < len(told) <= 40 else each.run.path.name
+
+
+def _train_loss(each: Compared) -> float | None:
+    """That of the best epoch."""
+    best = each.record.get("best_epoch")
+    return next((row["train_loss"] for row in each.epochs if row["epoch"] == best), None)
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.fmean(known) if known else None
+
+
+def _columns(rows: Sequence[Mapping[str, float | None]], name: str) -> tuple[list[float], list[float | None]]:
+    return [row["epoch"] or 0.0 for row in rows], [row.get(name) for row in rows]

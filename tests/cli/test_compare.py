@@ -1,0 +1,127 @@
+"""`nettool runs compare`, `runs list` with tags, and a sweep in the place of a run."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.cli.conftest import Nettool
+
+SWEEP = Path("runs/students-sweep-0001")
+
+
+@pytest.fixture
+def three(nettool: Nettool, config: Path) -> None:
+    """Runs that differ in the rate, and one in the dropout too."""
+    for changes in (("optimizer.lr=0.0001",), ("optimizer.lr=0.05",), ("optimizer.lr=0.05", "dropout=0.3")):
+        assert nettool("train", config, *changes, "epochs=6", "--quiet", "--tag", f"n={len(changes)}").code == 0
+
+
+def test_runs_stand_beside_each_other_with_what_they_differ_in(nettool: Nettool, three: None) -> None:
+    result = nettool("runs", "compare", "students-0001", "runs/students-0002", "students-0003")
+    assert result.code == 0
+    header, _, *rows = result.out.splitlines()
+    assert header.split() == ["run", "dropout", "optimizer.lr", "validation_loss", "accuracy", "status"]
+    assert [row.split()[0] for row in rows][-1] == "students-0001"
+    losses = [float(row.split()[3]) for row in rows]
+    assert losses == sorted(losses)
+    by_accuracy = nettool("runs", "compare", "students-0001", "students-0002", "--by", "accuracy").out.splitlines()
+    assert by_accuracy[0].split()[:3] == ["run", "optimizer.lr", "accuracy"]
+    accuracies = [float(row.split()[2]) for row in by_accuracy[2:]]
+    assert accuracies == sorted(accuracies, reverse=True)
+
+
+def test_csv_and_json_say_the_same(nettool: Nettool, three: None) -> None:
+    arguments = ("runs", "compare", "students-0001", "students-0002", "students-0003")
+    rows = list(csv.DictReader(io.StringIO(nettool(*arguments, "--csv").out)))
+    found = json.loads(nettool(*arguments, "--json").out)
+    assert found["differ"] == ["dropout", "optimizer.lr"]
+    assert [row["run"] for row in rows] == [row["run"] for row in found["runs"]]
+    assert [float(row["validation_loss"]) for row in rows] == [row["validation_loss"] for row in found["runs"]]
+
+
+def test_tags_group_runs(nettool: Nettool, three: None, config: Path) -> None:
+    assert json.loads(Path("runs/students-0001/run.json").read_text())["tags"] == {"n": "1"}
+    listed = json.loads(nettool("runs", "list", "--tag", "n=1", "--json").out)
+    assert [record["run"] for record in listed] == ["runs/students-0001", "runs/students-0002"]
+    assert nettool("runs", "list", "--tag", "n=3").err.startswith("there are no runs")
+    nettool("sweep", config, "dropout=0.1,0.2", "epochs=2", "--tag", "n=1", "--quiet")
+    found = json.loads(nettool("runs", "compare", "--tag", "n=1", "--json").out)
+    assert len(found["runs"]) == 4
+    assert nettool("train", "--resume", "students-0001", "epochs=7", "--quiet").code == 0
+    assert json.loads(Path("runs/students-0001/run.json").read_text())["tags"] == {"n": "1"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((), "there are no runs to compare"),
+        (("students-0001",), "there is 1 run to compare"),
+        (("students-0001", "runs/students-0001"), "there is 1 run to compare"),
+        (("students-0001", "nowhere"), "no such run"),
+        (("students-0001", "students-0002", "--by", "f1"), "none of the runs has measured f1"),
+        (("--tag", "n"), "a tag is written KEY=VALUE"),
+    ],
+)
+def test_what_cannot_be_compared_is_told(nettool: Nettool, three: None, arguments: tuple[str, ...], told: str) -> None:
+    result = nettool("runs", "compare", *arguments)
+    assert result.code == 2
+    assert told in " ".join(result.err.split())
+
+
+def test_a_sweep_is_compared_as_a_whole_and_drawn(nettool: Nettool, config: Path) -> None:
+    nettool(
+        "sweep", config, "optimizer.lr=1e-4..1e-1:log:4", "activation=relu,tanh", "--seeds", "2", "epochs=3", "--quiet"
+    )
+    result = nettool("runs", "compare", SWEEP)
+    assert result.code == 0
+    assert len(result.out.splitlines()) == 2 + 16
+    names = ["curves", "by_optimizer_lr", "by_activation"]
+    assert result.err.splitlines() == [f"drawn: {SWEEP}/plots/{name}.png" for name in names]
+    for name in names:
+        with Image.open(SWEEP / "plots" / f"{name}.png") as picture:
+            assert picture.size[0] > 800
+            assert len(picture.convert("RGB").getcolors(10**6) or ()) > 20, "nothing is drawn"
+
+
+def test_runs_are_drawn_where_asked(nettool: Nettool, three: None) -> None:
+    result = nettool("runs", "compare", "students-0001", "students-0002", "--plots", "pictures")
+    assert result.err == "drawn: pictures/curves.png\n"
+    assert Path("pictures/curves.png").is_file()
+
+
+def test_a_sweep_stands_for_its_best_point(nettool: Nettool, config: Path) -> None:
+    nettool("sweep", config, "optimizer.lr=0.0001,0.05", "epochs=4", "--quiet")
+    assert f"{SWEEP}/0002/best.safetensors" in nettool("eval", SWEEP).out
+    assert f"{SWEEP}/0002" in nettool("runs", "show", "students-sweep-0001").out
+    listed = nettool("runs", "list", SWEEP, "--sort", "validation_loss").out.splitlines()
+    assert [line.split()[0] for line in listed[2:]] == ["0002", "0001"]
+    record = json.loads((SWEEP / "sweep.json").read_text())
+    (SWEEP / "sweep.json").write_text(json.dumps({**record, "best": None}))
+    result = nettool("eval", SWEEP)
+    assert result.code == 2
+    assert "no point of this sweep has come to its end yet" in result.err
+
+
+def test_a_finished_run_of_the_same_experiment_is_not_trained_again(
+    nettool: Nettool, config: Path, table: Path
+) -> None:
+    first = nettool("train", config, "epochs=3", "--quiet", "--skip-done").out
+    again = nettool("train", config, "epochs=3", "name=other", "--skip-done")
+    assert (again.code, again.out) == (0, first)
+    assert "is this very experiment, and finished" in again.err
+    assert json.loads(nettool("train", config, "epochs=3", "--skip-done", "--json").out)["status"] == "finished"
+    assert nettool("train", config, "epochs=4", "--quiet", "--skip-done").out != first
+    nettool("sweep", config, "epochs=5,6", "--quiet")
+    assert nettool("train", config, "epochs=6", "--quiet", "--skip-done").out == f"{SWEEP}/0002\n"
+    record = json.loads(Path("runs/students-0001/run.json").read_text())
+    Path("runs/students-0001/run.json").write_text(json.dumps({**record, "status": "interrupted"}))
+    assert nettool("train", config, "epochs=3", "--quiet", "--skip-done").out != first
+    table.write_text(table.read_text() + "3,4.5,a,no\n")
+    assert nettool("train", config, "epochs=4", "--quiet", "--skip-done").out.startswith("runs/students-000")
+    assert len(list(Path("runs").glob("students-0*"))) == 4
