@@ -20,6 +20,7 @@ from nettool_cli import (
     console,
     doctor,
     evaluate,
+    find_lr,
     generate,
     init,
     predict,
@@ -46,6 +47,7 @@ app.command("init")(init.init)
 app.command("check")(check.check)
 app.command("train")(train.train)
 app.command("sweep")(sweep.sweep)
+app.command("find-lr")(find_lr.find_lr)
 app.command("eval")(evaluate.evaluate)
 app.command("predict")(predict.predict)
 app.command("generate")(generate.generate)

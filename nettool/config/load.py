@@ -37,6 +37,11 @@ class Loaded:
     root: Node
     overrides: tuple[str, ...] = ()
 
+    def with_rate(self, lr: float) -> Loaded:
+        """With this learning rate."""
+        optimizer = self.experiment.optimizer.model_copy(update={"lr": lr})
+        return replace(self, experiment=self.experiment.model_copy(update={"optimizer": optimizer}))
+
     @contextmanager
     def located(self) -> Iterator[None]:
         """Give the mistakes of a ConfigError raised inside their places in the user's text."""

@@ -13,6 +13,10 @@ NonNegative = Annotated[float, Field(ge=0)]
 UnitInterval = Annotated[float, Field(ge=0, lt=1)]
 
 
+LearningRate = Rate | Literal["auto"]
+"""auto: training begins with a search for one, see `nettool find-lr`."""
+
+
 class OptimizerBase(Spec):
     """What every optimizer can do."""
 
@@ -23,13 +27,20 @@ class OptimizerBase(Spec):
     clip_norm: Rate | None = None
     """Gradients longer than this, all taken together, are shortened to it."""
 
+    @property
+    def rate(self) -> float:
+        """The learning rate, which has been found by now."""
+        found = self.model_dump()["lr"]
+        assert isinstance(found, float), "it is still to be found"
+        return found
+
 
 class SGD(OptimizerBase):
     """Stochastic gradient descent, the lecture's rule: weight -= lr x gradient."""
 
     name: Literal["sgd"] = "sgd"
-    lr: Rate = 0.01
-    """Learning rate."""
+    lr: LearningRate = 0.01
+    """Learning rate. auto: what `nettool find-lr` suggests."""
     momentum: UnitInterval = 0.0
     """Share of the last step that is kept in the next one."""
     nesterov: bool = False
@@ -46,8 +57,8 @@ class Adam(OptimizerBase):
     """Adam (Kingma and Ba 2015): steps scaled by running means of the gradient and its square."""
 
     name: Literal["adam"] = "adam"
-    lr: Rate = 0.001
-    """Learning rate."""
+    lr: LearningRate = 0.001
+    """Learning rate. auto: what `nettool find-lr` suggests."""
     beta1: UnitInterval = 0.9
     """Decay of the mean of the gradient."""
     beta2: UnitInterval = 0.999
@@ -60,8 +71,8 @@ class AdamW(OptimizerBase):
     """AdamW (Loshchilov and Hutter 2019): Adam whose weight decay is kept apart from the gradient."""
 
     name: Literal["adamw"] = "adamw"
-    lr: Rate = 0.001
-    """Learning rate."""
+    lr: LearningRate = 0.001
+    """Learning rate. auto: what `nettool find-lr` suggests."""
     weight_decay: NonNegative = 0.01
     """Every step shrinks each weight by lr x weight_decay."""
     beta1: UnitInterval = 0.9
@@ -76,8 +87,8 @@ class Adadelta(OptimizerBase):
     """Adadelta (Zeiler 2012): steps scaled by the ratio of past updates to past gradients."""
 
     name: Literal["adadelta"] = "adadelta"
-    lr: Rate = 1.0
-    """Learning rate."""
+    lr: LearningRate = 1.0
+    """Learning rate. auto: what `nettool find-lr` suggests."""
     rho: UnitInterval = 0.9
     """Decay of the running means."""
     epsilon: Rate = 1e-6
@@ -88,8 +99,8 @@ class Adagrad(OptimizerBase):
     """Adagrad (Duchi et al. 2011): steps shrink with the sum of past squared gradients."""
 
     name: Literal["adagrad"] = "adagrad"
-    lr: Rate = 0.01
-    """Learning rate."""
+    lr: LearningRate = 0.01
+    """Learning rate. auto: what `nettool find-lr` suggests."""
     epsilon: Rate = 1e-10
     """Keeps the division finite."""
 
@@ -98,8 +109,8 @@ class RMSprop(OptimizerBase):
     """RMSprop (Tieleman and Hinton 2012): steps scaled by a running mean of squared gradients."""
 
     name: Literal["rmsprop"] = "rmsprop"
-    lr: Rate = 0.001
-    """Learning rate."""
+    lr: LearningRate = 0.001
+    """Learning rate. auto: what `nettool find-lr` suggests."""
     alpha: UnitInterval = 0.99
     """Decay of the mean of the squared gradient."""
     momentum: UnitInterval = 0.0

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from nettool.config.experiment import Experiment
 from nettool.config.load import Loaded
 from nettool.config.runtime import parse_interval
 from nettool.data.augment import Augmenter
@@ -21,6 +22,7 @@ from nettool.training.history import History
 from nettool.training.loop import Job
 from nettool.training.metrics import baseline_predictions
 from nettool.training.optimizers import Remembering
+from nettool.training.rate_test import RateTest, raise_rate
 from nettool.training.schedules import build_schedule
 from nettool.training.state import TrainingState
 from nettool.training.stopping import build_stopper
@@ -36,7 +38,8 @@ BATCH_NORMS = (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d)
 class Prepared:
     """All that training needs, checked, before anything is written.
 
-    baseline: what the naive model predicts for every example (see `Trained`). notes: what the user should know.
+    baseline: what the naive model predicts for every example (see `Trained`). notes: what the user should know. asked:
+    the experiment as the config has it, before a learning rate was found.
     """
 
     loaded: Loaded
@@ -49,6 +52,7 @@ class Prepared:
     threads: int
     engine: Engine
     notes: tuple[str, ...]
+    asked: Experiment
 
     def with_threads(self, threads: int) -> Prepared:
         """The same in so many threads."""
@@ -85,7 +89,25 @@ def prepare_training(loaded: Loaded, read: Read = prepare) -> Prepared:
         *departure_note(experiment.runtime, checked.plan, device),
         *machine.threads_note(experiment.runtime),
     )
-    return Prepared(loaded, data, checked.plan, loss, baseline, device, batch_size, threads, engine, notes)
+    prepared = Prepared(
+        loaded, data, checked.plan, loss, baseline, device, batch_size, threads, engine, notes, experiment
+    )
+    return prepared if experiment.optimizer.lr != "auto" else _with_found_rate(prepared)
+
+
+def _with_found_rate(prepared: Prepared) -> Prepared:
+    """`lr: auto`: find one, and go on as if the config had it. Raises RunError where there is none to be found."""
+    found = find_rate(prepared)
+    loaded = prepared.loaded.with_rate(found.rate())
+    note = f"optimizer.lr is auto: {found.rate():.3g}, a fifth of the rate at which the loss was lowest."
+    return replace(prepared, loaded=loaded, notes=(*prepared.notes, note))
+
+
+def find_rate(prepared: Prepared) -> RateTest:
+    """Raise the learning rate step by step, and see where the loss falls and where it rises (Smith 2017)."""
+    with machine.computing(prepared.loaded.experiment.runtime, prepared.device, prepared.threads):
+        job, _ = build_job(replace(prepared, loaded=prepared.loaded.with_rate(1.0)))
+        return raise_rate(job)
 
 
 def _baseline(data: TrainingData) -> tuple[float, ...]:
@@ -135,6 +157,7 @@ def build_training(prepared: Prepared, network: Network) -> Training:
 def build_state(prepared: Prepared, training: Training, network: Network, optimizer: Remembering) -> TrainingState:
     """Where training begins."""
     experiment = prepared.loaded.experiment
-    schedule = build_schedule(experiment.schedule, experiment.optimizer.lr, training.steps_per_epoch, experiment.epochs)
+    steps, epochs = training.steps_per_epoch, experiment.epochs
+    schedule = build_schedule(experiment.schedule, experiment.optimizer.rate, steps, epochs)
     history = History(experiment.metric_names, with_validation=training.validation is not None)
     return TrainingState(network, optimizer, schedule, build_stopper(experiment.early_stopping), history)

@@ -119,7 +119,8 @@ class Recorder:
             **here,
             "git_commit": origin.git_commit,
             "data": self.prepared.data.fingerprint,
-            "fingerprint": experiment_fingerprint(self.experiment, self.prepared.data.fingerprint),
+            "fingerprint": experiment_fingerprint(self.prepared.asked, self.prepared.data.fingerprint),
+            **({"found": {"optimizer.lr": self.experiment.optimizer.rate}} if self._has_found_a_rate else {}),
             **({"tags": dict(origin.tags)} if origin.tags else {}),
             "started": now,
         }
@@ -132,6 +133,10 @@ class Recorder:
         begun = {key: value for key, value in before.items() if key not in ENDING}
         now_is = {"status": "running", "fingerprint": record["fingerprint"]}
         return {**begun, **now_is, "resumed": [*before.get("resumed", []), stay]}
+
+    @property
+    def _has_found_a_rate(self) -> bool:
+        return self.prepared.asked.optimizer.lr == "auto"
 
     def begin(self, state: TrainingState) -> None:
         """Bring the journal to where the state stands: rows of epochs that will be done again are dropped."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nettool.config.load import Loaded
+from nettool.config.load import Loaded, load
 from nettool.runs import durable
 from nettool.runs.directory import RunDirectory, is_run
 from nettool.runs.sweeps import SweepDirectory
@@ -57,6 +57,8 @@ def _take_seat(run: RunDirectory, number: int, loaded: Loaded, shared: SharedDat
         if not run.path.is_dir():
             durable.claim_folder(run.path)
         return Seat(number, run, prepare_training(loaded, shared.read), None)
+    if loaded.experiment.optimizer.lr == "auto":  # which it has found when it began
+        loaded = loaded.with_rate(load(run.config).experiment.optimizer.rate)
     if is_complete(run, loaded):
         return None
     prepared, saved = prepare_resumption(run, loaded, shared.read)

@@ -1,0 +1,111 @@
+"""`nettool find-lr`, and `optimizer.lr: auto`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from nettool.config.load import load
+from tests.cli.conftest import CONFIGS, Nettool
+from tests.same_run import assert_same_run
+
+
+def test_a_rate_is_found_and_alone_on_standard_output(nettool: Nettool, config: Path) -> None:
+    result = nettool("find-lr", config)
+    assert result.code == 0
+    rate = float(result.out)
+    assert 0.003 < rate < 1
+    assert "learning rate 1e-06 to " in result.err
+    assert f"a rate to train with: optimizer.lr={rate:g}" in " ".join(result.err.split())
+    assert nettool("find-lr", config, "--quiet").err == ""
+    assert not Path("runs").exists()
+
+
+def test_the_same_config_gives_the_same_rate_and_another_optimizer_another(nettool: Nettool, config: Path) -> None:
+    rates = [nettool("find-lr", config, "--quiet", *more).out for more in ((), (), ("optimizer=sgd",))]
+    assert rates[0] == rates[1] != rates[2]
+
+
+def test_the_loss_falls_from_the_first_rate_to_the_lowest_and_rises_behind_it(nettool: Nettool, config: Path) -> None:
+    found = json.loads(nettool("find-lr", config, "--json").out)
+    assert len(found["rates"]) == len(found["losses"]) == len(found["smooth"])
+    lowest = found["smooth"].index(min(found["smooth"]))
+    assert found["lr"] == pytest.approx(found["rates"][lowest] / 5, rel=0.05)
+    assert found["smooth"][0] > 1.5 * found["smooth"][lowest]
+    assert found["smooth"][-1] > 1.5 * found["smooth"][lowest]
+
+
+def test_the_picture_is_drawn_and_nothing_is_overwritten(nettool: Nettool, config: Path) -> None:
+    assert nettool("find-lr", config, "--quiet", "--plot", "rates.png").code == 0
+    with Image.open("rates.png") as picture:
+        assert picture.size[0] > 800
+    for name, told in (("rates.png", "is there already"), ("rates.pdf", "as .png"), ("no/rates.png", "no folder no")):
+        result = nettool("find-lr", config, "--plot", name)
+        assert result.code == 2
+        assert told in result.err
+        assert "learning rate 1e-06" not in result.err, "it was told only after the work"
+
+
+def test_what_cannot_learn_has_no_rate(nettool: Nettool, folder: Path) -> None:
+    # For every x there is as much above the mean as below it: the zeros that the weights begin with are the best.
+    rows = "".join(f"{index // 2 % 7},{(-1) ** index}\n" for index in range(140))
+    (folder / "noise.csv").write_text(f"x,y\n{rows}")
+    (folder / "noise.yaml").write_text(
+        "data: {path: noise.csv, target: y, columns: {y: number}, split: {train: 1, validation: 0, test: 0}}\n"
+        "layers: [{output: {weights: [[0]]}}]\nloss: mse\nbatch_size: full\n"
+    )
+    result = nettool("find-lr", "noise.yaml")
+    assert result.code == 2
+    assert result.out == ""
+    assert "the loss did not fall at any learning rate" in result.err
+
+
+def test_mistakes_are_told_as_everywhere(nettool: Nettool, config: Path) -> None:
+    result = nettool("find-lr", config, "optimizer.lr=fast")
+    assert result.code == 2
+    assert "optimizer.lr=fast" in result.err
+    assert '"auto"' in result.err or "auto" in result.err
+
+
+def test_auto_finds_the_rate_trains_with_it_and_writes_it_down(nettool: Nettool, config: Path) -> None:
+    rate = float(nettool("find-lr", config, "--quiet").out)
+    result = nettool("train", config, "optimizer.lr=auto", "epochs=3")
+    assert result.code == 0
+    assert f"optimizer.lr is auto: {rate:.3g}" in result.err
+    nettool("train", config, f"optimizer.lr={rate}", "epochs=3", "--quiet")
+    first, second = Path("runs/students-0001"), Path("runs/students-0002")
+    assert_same_run(first, second)
+    assert load(first / "config.yaml").experiment.optimizer.lr == rate
+    record = json.loads((first / "run.json").read_text())
+    assert record["found"] == {"optimizer.lr": rate}
+    assert "found" not in json.loads((second / "run.json").read_text())
+    assert nettool("train", "--resume", first, "epochs=4", "--quiet").code == 0
+    assert (
+        nettool("train", config, "optimizer.lr=auto", "epochs=3", "--quiet", "--skip-done").out
+        == "runs/students-0003\n"
+    )
+    assert (
+        nettool("train", config, "optimizer.lr=auto", "epochs=3", "--quiet", "--skip-done").out
+        == "runs/students-0003\n"
+    )
+
+
+def test_each_point_of_a_sweep_may_find_its_own_rate(nettool: Nettool, config: Path) -> None:
+    assert nettool("sweep", config, "optimizer.lr=auto", "dropout=0.1,0.4", "epochs=2", "--quiet").code == 0
+    for number, dropout in ((1, 0.1), (2, 0.4)):
+        rate = float(nettool("find-lr", config, "--quiet", f"dropout={dropout}").out)
+        run = Path(f"runs/students-sweep-0001/{number:04d}")
+        assert load(run / "config.yaml").experiment.optimizer.lr == rate
+
+
+@pytest.mark.parametrize("name", ["digits", "grade", "circles"])
+def test_training_an_example_with_the_rate_that_is_found_learns(nettool: Nettool, name: str) -> None:
+    config = CONFIGS / f"{name}.yaml"
+    assert nettool("train", config, "optimizer.lr=auto", "epochs=20", "--quiet").code == 0
+    record = json.loads(Path(f"runs/{name}-0001/run.json").read_text())
+    metric, larger = ("accuracy", True) if "accuracy" in record["metrics"] else ("rmse", False)
+    gain = record["metrics"][metric] - record["baseline"][metric]
+    assert gain > 0.3 if larger else gain < -0.3 * record["baseline"][metric]
