@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nettool.api import Run as Run
+    from nettool.api import Sweep as Sweep
     from nettool.api import load as load
     from nettool.api import register_layer as register_layer
     from nettool.api import resume as resume
+    from nettool.api import sweep as sweep
     from nettool.api import train as train
     from nettool.config.layers import LayerSettings as LayerSettings
     from nettool.errors import NettoolError as NettoolError
@@ -29,10 +31,12 @@ _HOMES = {
     "LayerSettings": "nettool.config.layers",
     "NettoolError": "nettool.errors",
     "Run": "nettool.api",
+    "Sweep": "nettool.api",
     "Watcher": "nettool.workflows.watch",
     "load": "nettool.api",
     "register_layer": "nettool.api",
     "resume": "nettool.api",
+    "sweep": "nettool.api",
     "train": "nettool.api",
 }
 __all__ = sorted(_HOMES)

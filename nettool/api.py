@@ -13,16 +13,20 @@ import pyarrow as pa
 from nettool.config.layers import CUSTOM_LAYERS, LAYERS, LayerSettings
 from nettool.config.load import Loaded, load_mapping
 from nettool.config.load import load as load_config
-from nettool.errors import DataError, UsageError
+from nettool.errors import DataError, InterruptedRun, UsageError
 from nettool.model.compile import CUSTOM_BUILDERS
 from nettool.runs.directory import RunDirectory
 from nettool.runs.find import find_run
 from nettool.runs.journal import read_record
+from nettool.runs.sweeps import SweepDirectory
 from nettool.workflows import evaluate as evaluation
 from nettool.workflows import generate as generation
 from nettool.workflows import predict as prediction
 from nettool.workflows import train as training
 from nettool.workflows.prepare import prepare_training
+from nettool.workflows.sweeps import sweep as sweeping
+from nettool.workflows.sweeps.points import Request
+from nettool.workflows.sweeps.watch import SweepWatcher
 from nettool.workflows.trained import Trained, load_trained
 from nettool.workflows.watch import Watcher
 
@@ -97,6 +101,56 @@ class Run:
     def evaluate(self, split: SplitName | None = None, file: str | Path | None = None) -> evaluation.Evaluation:
         """Measure the best weights on a split (default: test) or on another file."""
         return evaluation.evaluate(self._trained, split=split, file=Path(file) if file else None)
+
+
+class Sweep:
+    """A sweep's directory: its points, what they reached, and the best of them."""
+
+    def __init__(self, directory: SweepDirectory) -> None:
+        self._directory = directory
+
+    def __repr__(self) -> str:
+        return f"Sweep({str(self.path)!r})"
+
+    @property
+    def path(self) -> Path:
+        """The sweep's directory."""
+        return self._directory.path
+
+    @property
+    def results(self) -> pd.DataFrame:
+        """sweep.csv: a row a point, with what was varied, its status and its metrics."""
+        import pandas as pd
+
+        return pd.read_csv(self._directory.table)
+
+    @property
+    def best(self) -> Run:
+        """The best point of the best setting. Raises RunError where none has come to its end."""
+        return Run(find_run(self.path))
+
+
+def sweep(
+    config: str | Path,
+    ranges: Sequence[str] = (),
+    *,
+    seeds: int | None = None,
+    folds: int | None = None,
+    random: int | None = None,
+    sweep_dir: str | Path | None = None,
+) -> Sweep:
+    """Train a config with every combination of what is varied, as `nettool sweep` does.
+
+    ranges: as they are typed there, ["optimizer.lr=1e-4..1e-1:log:16", "dropout=0,0.5"].
+
+    A point that diverges or fails is told in `results`. Raises NettoolError for mistakes of any point, before anything
+    is trained, and where the disk refuses.
+    """
+    request = Request(tuple(ranges), seeds, folds, random)
+    outcome = sweeping.sweep(Path(config), request, SweepWatcher(), Path(sweep_dir) if sweep_dir else None)
+    if isinstance(outcome.error, InterruptedRun):
+        raise outcome.error
+    return Sweep(outcome.directory)
 
 
 def train(

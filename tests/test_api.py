@@ -10,6 +10,7 @@ import torch
 
 import nettool
 from nettool.config.layers import CUSTOM_LAYERS
+from nettool.config.write import dump
 from nettool.errors import BusyError, ConfigError, DataError, DivergedError, RunError, UsageError
 from nettool.model.compile import CUSTOM_BUILDERS
 
@@ -43,10 +44,12 @@ def test_the_public_names_are_these() -> None:
         "LayerSettings",
         "NettoolError",
         "Run",
+        "Sweep",
         "Watcher",
         "load",
         "register_layer",
         "resume",
+        "sweep",
         "train",
     ]
     assert all(getattr(nettool, name) for name in dir(nettool))
@@ -204,3 +207,13 @@ def test_mistakes_in_a_layer_from_python_are_found_like_any_other(frame: pd.Data
         nettool.register_layer("maxout", nettool.LayerSettings, lambda settings, features: torch.nn.Identity())
     with pytest.raises(UsageError, match="there is a layer dense already"):
         nettool.register_layer("dense", nettool.LayerSettings, lambda settings, features: torch.nn.Identity())
+
+
+def test_a_sweep_hands_back_a_table_and_its_best_run(frame: pd.DataFrame) -> None:
+    Path("points.yaml").write_text(dump(CONFIG))
+    found = nettool.sweep("points.yaml", ["optimizer.lr=0.0001,0.01", "epochs=5"], seeds=2)
+    assert found.path == Path("runs/points-sweep-0001")
+    assert list(found.results["optimizer.lr"]) == [0.0001, 0.0001, 0.01, 0.01]
+    assert found.best.record["overrides"][1] == "optimizer.lr=0.01"
+    with pytest.raises(nettool.NettoolError, match="the range is reversed"):
+        nettool.sweep("points.yaml", ["optimizer.lr=1..0.1:3"])
