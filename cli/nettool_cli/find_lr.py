@@ -9,7 +9,6 @@ import typer
 
 from nettool_cli import console
 from nettool_cli.arguments import ConfigArgument, JsonOption, OverridesArgument
-from nettool_cli.chart import curve_chart
 
 if TYPE_CHECKING:
     from nettool.training.rate_test import RateTest
@@ -51,6 +50,8 @@ def find_lr(
 
 def _show(found: RateTest) -> None:
     """The chart, and what it says."""
+    from nettool_cli.chart import curve_chart
+
     out = console.stderr()
     width, is_unicode = min(out.width, 100), out.encoding.startswith("utf")
     below = f"learning rate {found.rates[0]:.1g} to {found.rates[-1]:.2g}"

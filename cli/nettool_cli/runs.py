@@ -31,6 +31,7 @@ def list_runs(
 ) -> None:
     """List the runs under runs/, or the points of a sweep: what they reached, and how their configs were overridden."""
     from nettool.runs.directory import ROOT
+    from nettool.runs.sweeps import all_sweeps
     from nettool.workflows.runs import list_runs as records_of
     from nettool.workflows.sweeps.find import find_sweep
 
@@ -39,8 +40,12 @@ def list_runs(
     if as_json:
         console.print_json(records)
         return
+    sweeps = [each.path.name for each in all_sweeps()] if sweep is None else []
+    if sweeps:
+        console.message(f"sweeps, whose points `nettool runs list SWEEP` lists: {', '.join(sweeps)}")
     if not records:
-        typer.echo("there are no runs in runs/ yet; `nettool train CONFIG` makes one", err=True)
+        if not sweeps:
+            typer.echo("there are no runs in runs/ yet; `nettool train CONFIG` makes one", err=True)
         return
     names = list(dict.fromkeys(name for record in records for name in record.get("metrics", {})))
     rows = []

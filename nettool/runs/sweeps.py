@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from nettool.errors import DamagedError, RunError
 from nettool.limits import MAX_RECORD_BYTES
 from nettool.runs import durable
+from nettool.runs.cells import as_cells
 from nettool.runs.directory import FORMAT_VERSION, ROOT, RunDirectory
 from nettool.runs.strict_json import read_mapping
 
@@ -126,7 +127,8 @@ def read_sweep(sweep: SweepDirectory) -> SweepRecord:
 def write_table(sweep: SweepDirectory, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
     """Replace sweep.csv. What is None stays empty; floats are written so that reading gives the same bits."""
     buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(["" if (value := row.get(column)) is None else value for column in columns] for row in rows)
+    lines = [as_cells({column: row.get(column) for column in columns}) for row in rows]
+    writer = csv.DictWriter(buffer, list(as_cells(dict.fromkeys(columns))), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
     durable.write_file(sweep.table, buffer.getvalue().encode())

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from nettool.config.load import load
 from nettool.errors import RunError, UsageError
 from nettool.runs import durable
+from nettool.runs.cells import as_cells
 from nettool.runs.directory import ROOT, RunDirectory, all_runs
 from nettool.runs.find import find_run
 from nettool.runs.journal import read_metrics
@@ -72,10 +73,10 @@ class Comparison:
     def to_csv(self) -> str:
         """The rows; floats so that reading gives the same bits."""
         buffer = io.StringIO()
-        rows = self.rows()
+        rows = [as_cells(row) for row in self.rows()]
         writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")
         writer.writeheader()
-        writer.writerows({key: "" if value is None else value for key, value in row.items()} for row in rows)
+        writer.writerows(rows)
         return buffer.getvalue()
 
 

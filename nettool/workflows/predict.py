@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import os
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -25,13 +24,11 @@ from nettool.data.series import SeriesEncoder
 from nettool.data.sources import as_written, read_table
 from nettool.errors import DataError, UsageError
 from nettool.runs import durable
+from nettool.runs.cells import harmless
 from nettool.training.classification_metrics import decide
 from nettool.workflows import machine
 from nettool.workflows.trained import Trained
 
-FORMULA = re.compile(r"[=@\t\r]|[+-].")
-"""How a formula begins, to a spreadsheet (OWASP, CSV injection)."""
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf|[+-]?nan", re.IGNORECASE)
 PREDICTED = "predicted_"
 FORMATS = (".csv", ".tsv", ".parquet", ".jsonl")
 """What predictions can be written as."""
@@ -203,6 +200,4 @@ def _harmless(name: object) -> object:
 
     Cells of the user's own stay as they are written.
     """
-    if isinstance(name, str) and FORMULA.match(name) and not NUMBER.fullmatch(name):
-        return f"'{name}"
-    return _cell(name)
+    return harmless(name) if isinstance(name, str) and harmless(name) != name else _cell(name)

@@ -126,7 +126,7 @@ def _run(
     """Train, save, and say how it ended. What nobody foresaw is written down and raised on."""
     state = None
     try:
-        with _random_numbers(prepared.loaded.experiment.seed, prepared.device):
+        with random_numbers(prepared.loaded.experiment.seed, prepared.device):
             job, state = build_job(prepared)
             if saved is not None:
                 restore(state, saved, recorder.run.last)
@@ -171,7 +171,7 @@ def _explained(failure: Exception, prepared: Prepared, has_begun: bool) -> Netto
 
 
 @contextmanager
-def _random_numbers(seed: int, device: torch.device) -> Iterator[None]:
+def random_numbers(seed: int, device: torch.device) -> Iterator[None]:
     """Make torch's global generators functions of the seed inside: layers added from Python may draw from them."""
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(seed)

@@ -125,3 +125,12 @@ def test_a_finished_run_of_the_same_experiment_is_not_trained_again(
     table.write_text(table.read_text() + "3,4.5,a,no\n")
     assert nettool("train", config, "epochs=4", "--quiet", "--skip-done").out.startswith("runs/students-000")
     assert len(list(Path("runs").glob("students-0*"))) == 4
+
+
+def test_no_cell_is_a_formula_to_a_spreadsheet(nettool: Nettool, config: Path, table: Path) -> None:
+    table.write_text(table.read_text().replace("lectures,hours", "=cmd(),hours"))
+    nettool("sweep", config, "data.features=['=cmd()'],[hours]", "epochs=1", "--quiet", "--tag", "a==1")
+    written = (SWEEP / "sweep.csv").read_text() + nettool("runs", "compare", SWEEP, "--csv").out
+    cells = [cell for row in csv.reader(io.StringIO(written)) for cell in row]
+    assert any("=cmd()" in cell for cell in cells)
+    assert not [cell for cell in cells if cell[:1] in ("=", "@", "+")]

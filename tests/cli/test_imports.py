@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
-CLI = "main arguments check console doctor evaluate generate init predict runs schema streams sweep train verify"
+CLI = (
+    "main arguments check console doctor evaluate find_lr generate init predict runs schema streams sweep train verify"
+)
 CONFIG = """checks convolutions data experiment explain hints inputs layer_types layers load losses optimization overrides
     runtime schema sequences shorthand signature spec write yaml"""
 DATA = """arrow bundle columns delimited encode encoders examples features fingerprints idx image_encoder inference
@@ -42,10 +44,10 @@ OWN = {
         config=CONFIG,
         data=DATA + " augment dataset",
         model=MODEL + " blocks compile first_weights losses norms recurrent spatial stack",
-        runs="background checkpoint directory durable find journal strict_json sweeps",
+        runs="background cells checkpoint directory durable find journal strict_json sweeps",
         training="""classification_metrics closed_form closed_form.activations closed_form.chain closed_form.flat
             closed_form.inputs closed_form.losses closed_form.norms closed_form.step closed_form.units curves divergence
-            engines epochs evaluation history loop metrics optimizers products regression_metrics schedules state step stopping
+            engines epochs evaluation history loop metrics optimizers products rate_test regression_metrics schedules state step stopping
             token_metrics""",
         workflows="""changes check done exhaustion machine prepare recorder replay resume room rows signals train trained
             watch""",

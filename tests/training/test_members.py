@@ -16,6 +16,7 @@ from nettool.config.write import to_plain
 from nettool.data.dataset import Batch
 from nettool.model.compile import Network
 from nettool.training.closed_form.members import MemberStep
+from nettool.training.engines import Engine, build_step
 from tests.training.networks_of_every_kind import (
     EMBEDDED,
     IMAGE,
@@ -148,3 +149,23 @@ def test_embedded_categories_and_pixels_may_be_shared_or_own(first: Any, own: bo
         if own:
             cases = [replace(each, batches=turned(each.batches, turns)) for turns, each in enumerate(cases)]
         assert_members_agree(cases, own, keep=[0, 2])
+
+
+def test_in_float32_the_first_twenty_losses_are_those_alone_to_five_digits() -> None:
+    case = make_case([{"dense": 16}, {"dense": 8}, "output"], sizes=(32,) * 20, dropout=0.2)
+    cases = [variant(case, optimizer={"name": "adam", "lr": lr}) for lr in RATES]
+    batches = [Batch(batch.features.float(), batch.target, None) for batch in case.batches]
+    networks = [each.network().float() for each in cases]
+    for network in networks:
+        network.share_masks(networks[0])
+    together = member_step(cases, networks, own=False)
+    rates = torch.tensor(RATES).unsqueeze(1)
+    found = []
+    for batch in batches:
+        found.append(together.find_gradients(iter([batch]), 1)[0])
+        together.update(rates)
+    for place, each in enumerate(cases):
+        network = each.network().float()
+        step = build_step(Engine("closed_form"), network, each.loss(), each.experiment)
+        alone = [step(iter([batch]), 1, RATES[place])[0] for batch in batches]
+        assert [means[place] for means in found] == pytest.approx(alone, rel=1e-5)

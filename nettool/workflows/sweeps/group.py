@@ -22,7 +22,7 @@ from nettool.workflows.recorder import Origin, Recorder
 from nettool.workflows.resume import Saved, restore
 from nettool.workflows.signals import StopSignals
 from nettool.workflows.sweeps.watch import UnitWatcher
-from nettool.workflows.train import Outcome, occupied, put_back
+from nettool.workflows.train import Outcome, occupied, put_back, random_numbers
 from nettool.workflows.watch import as_note
 
 
@@ -64,7 +64,9 @@ def train_group(seats: Sequence[Seat], threads: int, watcher: UnitWatcher, origi
         for seat in seats:
             stack.enter_context(occupied(seat.run))
             put_back(seat.run, seat.saved)
-        stack.enter_context(machine.computing(prepared.loaded.experiment.runtime, prepared.device, threads))
+        experiment = prepared.loaded.experiment
+        stack.enter_context(machine.computing(experiment.runtime, prepared.device, threads))
+        stack.enter_context(random_numbers(experiment.seed, prepared.device))  # a state of them is saved
         signals = stack.enter_context(StopSignals())
         recorders = [stack.enter_context(Recorder(seat.run, seat.prepared, seat.saved, origin)) for seat in seats]
         group = _Group(seats, recorders, watcher)

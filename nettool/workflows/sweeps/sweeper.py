@@ -46,7 +46,8 @@ class Sweeper:
 
     def carry_out(self, checked: Sequence[Checked]) -> SweepOutcome:
         """Train, and write down what came of it. checked: every point."""
-        left = [result.number for result in read_results(self._directory, self._record) if not result.is_complete]
+        results = read_results(self._directory, self._record)
+        left = [result.number for result in results if not (result.is_complete or result.status == "diverged")]
         self._ended = set(range(1, len(checked) + 1)) - set(left)
         self._write("running")
         error: NettoolError | None = None

@@ -6,6 +6,7 @@ writes to it any more, whoever started it has gone: it saves and leaves.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -29,8 +30,8 @@ class _Speaker(UnitWatcher):
     """Writes what it sees to whoever started the process."""
 
     def say(self, **what: Any) -> None:
-        sys.stdout.write(json.dumps(what) + "\n")
-        sys.stdout.flush()
+        with contextlib.suppress(BrokenPipeError):  # nobody listens any more, which `_listen` sees as well
+            os.write(sys.stdout.fileno(), json.dumps(what).encode() + b"\n")
 
     def progress(self, shares: dict[int, float]) -> None:
         self.say(shares=list(shares.items()))
