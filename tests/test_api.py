@@ -214,6 +214,6 @@ def test_a_sweep_hands_back_a_table_and_its_best_run(frame: pd.DataFrame) -> Non
     found = nettool.sweep("points.yaml", ["optimizer.lr=0.0001,0.01", "epochs=5"], seeds=2)
     assert found.path == Path("runs/points-sweep-0001")
     assert list(found.results["optimizer.lr"]) == [0.0001, 0.0001, 0.01, 0.01]
-    assert found.best.record["overrides"][1] == "optimizer.lr=0.01"
+    assert found.best.record["overrides"][0] == "optimizer.lr=0.01"
     with pytest.raises(nettool.NettoolError, match="the range is reversed"):
         nettool.sweep("points.yaml", ["optimizer.lr=1..0.1:3"])

@@ -93,7 +93,8 @@ def compare(
         str | None, typer.Option(help="Rank by this metric. Default: what chose the best weights.", show_default=False)
     ] = None,
     plots: Annotated[
-        Path | None, typer.Option(help="Draw into this folder. Default, for a sweep: its plots/.", show_default=False)
+        Path | None,
+        typer.Option(help="Draw into this folder. Default, for the table of a sweep: its plots/.", show_default=False),
     ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     as_json: JsonOption = False,
@@ -112,7 +113,7 @@ def compare(
         console.answer(found.to_csv())
     else:
         console.stdout().print(_beside(found))
-    folder = plots or (found.sweep[0].plots if found.sweep else None)
+    folder = plots or (found.sweep[0].plots if found.sweep and not (as_json or as_csv) else None)
     if folder is not None:
         for path in draw(found, folder):
             console.message(f"drawn: {path}")

@@ -101,19 +101,20 @@ def _show(planned: Planned, as_json: bool) -> None:
     if as_json:
         console.print_json(
             {
-                "points": [[*sweep.overrides, *point] for point in sweep.points],
+                "points": [list(point) for point in sweep.points],
                 "together": [list(unit.numbers) for unit in planned.units],
             }
         )
         return
     keys = [axis.key for axis in sweep.axes]
     unit_of = {number: place for place, unit in enumerate(planned.units, 1) for number in unit.numbers}
-    rows = [
-        (str(number), *(override.partition("=")[2] for override in point), str(unit_of[number]))
-        for number, point in enumerate(sweep.points, 1)
-    ]
+    rows = []
+    for number, point in enumerate(sweep.points, 1):
+        values = dict(override.split("=", 1) for override in point)
+        rows.append((str(number), *(values[key] for key in keys), str(unit_of[number])))
     console.stdout().print(console.table(("point", *keys, "group"), rows, text_columns=len(keys) + 1))
-    held = f"; all with {' '.join(sweep.overrides)}" if sweep.overrides else ""
+    overrides = [override for override in sweep.points[0] if override.partition("=")[0] not in keys]
+    held = f"; all with {' '.join(overrides)}" if overrides else ""
     print(f"{len(sweep.points):,} points, each checked{held}: {planned.how}", file=sys.stderr)
 
 

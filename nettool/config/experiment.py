@@ -10,7 +10,7 @@ from nettool.config.data import DataSpec
 from nettool.config.layer_types import Activation, DropoutRate, Init
 from nettool.config.layers import LayerSpec
 from nettool.config.losses import Classification, LossSpec
-from nettool.config.optimization import Adam, Constant, EarlyStopping, OptimizerSpec, ScheduleSpec
+from nettool.config.optimization import Adam, Constant, EarlyStopping, LearningRate, OptimizerSpec, ScheduleSpec
 from nettool.config.runtime import Checkpoint, Runtime
 from nettool.config.spec import Spec
 
@@ -61,6 +61,10 @@ class Experiment(Spec):
     """Device and threads."""
     checkpoint: Checkpoint = Checkpoint()
     """How often the state is saved."""
+
+    def with_rate(self, lr: LearningRate) -> Experiment:
+        """With this learning rate."""
+        return self.model_copy(update={"optimizer": self.optimizer.model_copy(update={"lr": lr})})
 
     @property
     def classifies(self) -> bool:

@@ -39,8 +39,7 @@ class Loaded:
 
     def with_rate(self, lr: float) -> Loaded:
         """With this learning rate."""
-        optimizer = self.experiment.optimizer.model_copy(update={"lr": lr})
-        return replace(self, experiment=self.experiment.model_copy(update={"optimizer": optimizer}))
+        return replace(self, experiment=self.experiment.with_rate(lr))
 
     @contextmanager
     def located(self) -> Iterator[None]:

@@ -126,7 +126,9 @@ def _range(key: str, text: str, match: re.Match[str], needs_count: bool) -> Axis
         raise UsageError(f"{text}: {count:,} values are too many.")
     numbers = _spread(low, high, count, is_log)
     is_whole = _are_whole(low_text, high_text) and bool(np.diff(numbers).min() >= 1)
-    values = tuple(_written(number, is_whole) for number in numbers)
+    inner = (_written(number, is_whole) for number in numbers[1:-1])
+    ends = (low_text, high_text) if is_whole else (repr(low), repr(high))  # as they are, however many digits they have
+    values = (ends[0], *inner, ends[1])
     if len(set(values)) < count:
         raise UsageError(f"{text}: some of the {count:,} values are the same to {DIGITS} digits. Take fewer.")
     return Axis(key, values, is_log, (low, high), is_whole)

@@ -8,9 +8,9 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from nettool.errors import DamagedError, RunError
 from nettool.limits import MAX_RECORD_BYTES
@@ -65,9 +65,8 @@ class AxisRecord(BaseModel):
 class SweepRecord(BaseModel):
     """What sweep.json holds. A stranger may have written it.
 
-    config: as it was read, bases merged, paths absolute, before any override. overrides: of all points. points: the
-    overrides of each. monitor: what the points are ranked by; mode: which way it is better. best: the number of the
-    best point, once there is one.
+    config: as it was read, bases merged, paths absolute, before any override. points: all overrides of each. monitor:
+    what the points are ranked by; mode: which way it is better. best: the number of the best point, once there is one.
     """
 
     model_config = ConfigDict(strict=True)
@@ -79,7 +78,6 @@ class SweepRecord(BaseModel):
     why: str = ""
     source: str
     config: dict[str, Any]
-    overrides: list[str]
     axes: list[AxisRecord]
     points: list[list[str]]
     tags: dict[str, str] = {}
@@ -89,6 +87,20 @@ class SweepRecord(BaseModel):
     finished: str = ""
     seconds: float = 0.0
     best: int | None = None
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        for point in self.points:
+            if not {axis.key for axis in self.axes} <= {override.partition("=")[0] for override in point}:
+                raise ValueError("a point lacks what is varied")
+        if self.best is not None and not 1 <= self.best <= len(self.points):
+            raise ValueError("the best point is none of them")
+        return self
+
+    def settings(self, number: int) -> dict[str, str]:
+        """The value, as it was typed, of each key that is varied."""
+        pairs = dict(override.split("=", 1) for override in self.points[number - 1] if "=" in override)
+        return {axis.key: pairs[axis.key] for axis in self.axes}
 
 
 def is_sweep(path: Path) -> bool:

@@ -72,6 +72,8 @@ def fit_together(members: Sequence[Member], step: MemberStep) -> Iterator[Event]
     group.go_on_with([member for member in members if not member.is_done])
     while group.members:
         yield from group.epoch()
+        if group.members:  # however short the epoch was, whoever looks on may want to leave
+            yield Event(None, progress_of(group.members[0].training, group.members[0].state))
 
 
 class _Group:
@@ -130,7 +132,7 @@ class _Group:
         sums = _Sums(self.members)
         rates = _Rates(self.members, self.step)
         update, every = state.update, {member.training.yield_every for member in self.members} - {0}
-        while update < training.steps_per_epoch and self.alive:
+        while update < training.steps_per_epoch and len(self._diverged) < len(self.members):
             means, weights = self.step.find_gradients(batches, training.num_batches(update))
             if not np.isfinite(means).all():
                 yield from self._look_at(means, sums)

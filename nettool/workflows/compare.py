@@ -20,7 +20,7 @@ from nettool.runs.journal import read_metrics
 from nettool.runs.sweeps import SweepDirectory, SweepRecord, all_sweeps, is_sweep, read_sweep
 from nettool.training.stopping import mode_of
 from nettool.workflows.changes import flat_settings
-from nettool.workflows.runs import current_record, has_tags
+from nettool.workflows.runs import has_tags, reached, record_or_damage
 from nettool.workflows.sweeps.results import Setting, rank, read_results
 
 SAME_EVERYWHERE = ("name",)
@@ -39,8 +39,7 @@ class Compared:
     @property
     def metrics(self) -> dict[str, float | None]:
         """Of its best epoch."""
-        found: dict[str, float | None] = self.record.get("metrics", {})
-        return found
+        return reached(self.record, self.epochs)
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class Comparison:
                 "run": str(each.run.path), "status": each.record["status"],
                 **{key: each.settings.get(key) for key in self.keys},
                 **{name: each.metrics.get(name) for name in self.metrics},
-                "epochs": each.record.get("epochs"), "best_epoch": each.record.get("best_epoch"),
+                "epochs_trained": each.record.get("epochs"), "best_epoch": each.record.get("best_epoch"),
                 "seconds": each.record.get("seconds"),
             }
             for each in self.runs
@@ -121,7 +120,7 @@ def _compared(
         key for key in keys if key not in SAME_EVERYWHERE and len({repr(each.get(key)) for each in settings}) > 1
     )
     compared = [
-        Compared(run, current_record(run), {key: each.get(key) for key in differing}, read_metrics(run))
+        Compared(run, record_or_damage(run), {key: each.get(key) for key in differing}, _epochs(run))
         for run, each in zip(runs, settings, strict=True)
     ]
     metrics = tuple(dict.fromkeys(name for each in compared for name in each.metrics))
@@ -138,10 +137,18 @@ def _compared(
     return Comparison(tuple(sorted(compared, key=place)), differing, metrics, monitor, mode, sweep)
 
 
+def _epochs(run: RunDirectory) -> list[dict[str, float | None]]:
+    """Its journal; one that cannot be read must not hide the others."""
+    try:
+        return read_metrics(run)
+    except RunError:
+        return []
+
+
 def _monitor(settings: Mapping[str, Any], metrics: Sequence[str]) -> str:
     """What chose the best weights of the first run."""
     monitor = str(settings.get("early_stopping.monitor", "validation_loss"))
-    return monitor if monitor in metrics else "validation_loss"
+    return monitor if monitor in metrics else "validation_loss" if "validation_loss" in metrics else "train_loss"
 
 
 def _settings(run: RunDirectory) -> dict[str, Any]:

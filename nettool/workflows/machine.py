@@ -7,6 +7,7 @@ import platform
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,14 @@ def threads(count: int) -> Iterator[None]:
 
 
 @contextmanager
+def random_numbers(seed: int, device: torch.device) -> Iterator[None]:
+    """Make torch's global generators functions of the seed inside: layers added from Python may draw from them."""
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+
+
+@contextmanager
 def computing(runtime: Runtime, device: torch.device, num_threads: int) -> Iterator[None]:
     """Compute as a run does: with so many threads and, on cuda, with its kind of kernels; as before afterwards."""
     with threads(num_threads), _kernels(runtime.deterministic) if device.type == "cuda" else nullcontext():
@@ -123,6 +132,12 @@ def no_deterministic_kernel(failure: Exception) -> UsageError | None:
 
 def versions() -> dict[str, str]:
     """Of everything whose release may change a number."""
+    return dict(_versions())
+
+
+@cache
+def _versions() -> dict[str, str]:
+    """Looked up once: each look reads a package's metadata."""
     packages = {name: version(name) for name in ("nettool", "torch", "numpy", "pyarrow")}
     return {**packages, "torch": torch.__version__, "python": platform.python_version()}
 

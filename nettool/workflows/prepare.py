@@ -54,10 +54,6 @@ class Prepared:
     notes: tuple[str, ...]
     asked: Experiment
 
-    def with_threads(self, threads: int) -> Prepared:
-        """The same in so many threads."""
-        return replace(self, threads=threads)
-
     def baseline_metrics(self) -> dict[str, float]:
         """The naive model's metrics on the validation split, to show beside the network's."""
         split = self.data.splits.get("validation")
@@ -68,10 +64,11 @@ class Prepared:
         return baseline_metrics(self.baseline, self.data.encoders, validation, names)
 
 
-def prepare_training(loaded: Loaded, read: Read = prepare) -> Prepared:
+def prepare_training(loaded: Loaded, read: Read = prepare, threads: int | None = None) -> Prepared:
     """Read the data, fit the encoders, plan the network, choose device and threads. Writes nothing.
 
-    read: how the data are had, where several configs share them.
+    read: how the data are had, where several configs share them. threads: where the config leaves their number open;
+    None for the rule.
 
     Raises ConfigError or DataError for whatever keeps the training from making sense.
     """
@@ -83,7 +80,8 @@ def prepare_training(loaded: Loaded, read: Read = prepare) -> Prepared:
         with machine.threads(1):  # the same bits whatever the shell's number of threads
             baseline = _baseline(data)
         loss = make_loss(experiment, data.encoders, baseline, device)
-    threads = machine.choose_threads(experiment.runtime, checked.plan, batch_size)
+    if threads is None or experiment.runtime.threads is not None:
+        threads = machine.choose_threads(experiment.runtime, checked.plan, batch_size)
     notes = (
         *checked.notes,
         *departure_note(experiment.runtime, checked.plan, device),
@@ -105,7 +103,9 @@ def _with_found_rate(prepared: Prepared) -> Prepared:
 
 def find_rate(prepared: Prepared) -> RateTest:
     """Raise the learning rate step by step, and see where the loss falls and where it rises (Smith 2017)."""
-    with machine.computing(prepared.loaded.experiment.runtime, prepared.device, prepared.threads):
+    experiment = prepared.loaded.experiment
+    computing = machine.computing(experiment.runtime, prepared.device, prepared.threads)
+    with computing, machine.random_numbers(experiment.seed, prepared.device):
         job, _ = build_job(replace(prepared, loaded=prepared.loaded.with_rate(1.0)))
         return raise_rate(job)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from nettool.config.experiment import Experiment
 from nettool.config.runtime import parse_interval
 from nettool.config.write import to_yaml
 from nettool.errors import NettoolError, RunError
@@ -119,7 +120,7 @@ class Recorder:
             **here,
             "git_commit": origin.git_commit,
             "data": self.prepared.data.fingerprint,
-            "fingerprint": experiment_fingerprint(self.prepared.asked, self.prepared.data.fingerprint),
+            "fingerprint": self._fingerprint(self.prepared.asked),
             **({"found": {"optimizer.lr": self.experiment.optimizer.rate}} if self._has_found_a_rate else {}),
             **({"tags": dict(origin.tags)} if origin.tags else {}),
             "started": now,
@@ -131,8 +132,13 @@ class Recorder:
         stay = {"at": now, "epoch": epoch, "step": step, "overrides": overrides, **here}
         before = saved.record or record  # which is lost: so much is known of it
         begun = {key: value for key, value in before.items() if key not in ENDING}
+        if "found" in before:  # the config that was asked for leaves the rate open
+            record["fingerprint"] = self._fingerprint(self.experiment.with_rate("auto"))
         now_is = {"status": "running", "fingerprint": record["fingerprint"]}
         return {**begun, **now_is, "resumed": [*before.get("resumed", []), stay]}
+
+    def _fingerprint(self, asked: Experiment) -> str:
+        return experiment_fingerprint(asked, self.prepared.data.fingerprint)
 
     @property
     def _has_found_a_rate(self) -> bool:

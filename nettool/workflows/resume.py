@@ -110,15 +110,17 @@ def is_complete(run: RunDirectory, loaded: Loaded) -> bool:
     return then == now and epochs[-1:] == [facts.state.position.epoch]
 
 
-def prepare_resumption(run: RunDirectory, loaded: Loaded, read: Read = prepare) -> tuple[Prepared, Saved]:
+def prepare_resumption(
+    run: RunDirectory, loaded: Loaded, read: Read = prepare, threads: int | None = None
+) -> tuple[Prepared, Saved]:
     """Read the data and the newest checkpoint that is whole, and see that they belong together. Writes nothing.
 
-    read: how the data are had, where several configs share them.
+    read, threads: see `prepare_training`.
     """
     check_files(loaded.experiment.data)
     saved = _newest(run, _record(run))
     facts, notes = saved.facts, saved.notes
-    prepared = prepare_training(loaded, read)
+    prepared = prepare_training(loaded, read, threads)
     if facts:
         _check_data(loaded, prepared.data.fingerprint, {role: file.sha256 for role, file in facts.fingerprint.items()})
     elif "data" in saved.record:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ def list_runs(
     root: a folder of runs, or a sweep. tags: only runs that have these. Raises UsageError for a metric that no run has.
     """
     found = (run for run in all_runs(root) if not tags or has_tags(run, tags))
-    records = [{"run": str(run.path), **_record(run)} for run in found]
+    records = [{"run": str(run.path), **record_or_damage(run)} for run in found]
     if sort is None or not records:
         return records
     known = sorted({name for record in records for name in record.get("metrics", {})})
@@ -37,7 +37,15 @@ def list_runs(
     return sorted(records, key=rank)
 
 
-def _record(run: RunDirectory) -> dict[str, Any]:
+def reached(record: Mapping[str, Any], epochs: Sequence[Mapping[str, float | None]]) -> dict[str, float | None]:
+    """The metrics of the best epoch; where nothing is validated, the last training loss."""
+    found: dict[str, float | None] = dict(record.get("metrics", {}))
+    if epochs and not any(value is not None for value in found.values()):
+        found = {"train_loss": epochs[-1]["train_loss"]}
+    return found
+
+
+def record_or_damage(run: RunDirectory) -> dict[str, Any]:
     """The run's record; one that cannot be read must not hide the others."""
     try:
         return current_record(run)

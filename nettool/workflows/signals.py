@@ -14,6 +14,8 @@ from nettool.errors import InterruptedRun
 class StopSignals:
     """Inside, SIGINT, SIGTERM, SIGHUP and SIGUSR1 only raise a flag; a second one ends the process at once.
 
+    Inside of another, what the other has received counts as received.
+
     One that whoever started us wants ignored, as nohup does with SIGHUP, stays so. Outside the main thread Python
     delivers no signals, and nothing is changed.
     """
@@ -26,7 +28,10 @@ class StopSignals:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
                 if signal.getsignal(number) is not signal.SIG_IGN:
-                    self._before[number] = signal.signal(number, self._receive)
+                    self._before[number] = before = signal.signal(number, self._receive)
+                    around = getattr(before, "__self__", None)
+                    if isinstance(around, StopSignals) and around.received is not None:
+                        self.received = around.received  # it came before, and still holds
         return self
 
     def __exit__(

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from nettool.errors import DivergedError, InterruptedRun, NettoolError, ResourceError
 from nettool.runs import directory, durable
 from nettool.runs.directory import RunDirectory
@@ -126,7 +124,7 @@ def _run(
     """Train, save, and say how it ended. What nobody foresaw is written down and raised on."""
     state = None
     try:
-        with random_numbers(prepared.loaded.experiment.seed, prepared.device):
+        with machine.random_numbers(prepared.loaded.experiment.seed, prepared.device):
             job, state = build_job(prepared)
             if saved is not None:
                 restore(state, saved, recorder.run.last)
@@ -168,14 +166,6 @@ def _explained(failure: Exception, prepared: Prepared, has_begun: bool) -> Netto
     if isinstance(failure, DivergedError):
         return failure
     return out_of_memory_in_training(failure, prepared, has_begun) or machine.no_deterministic_kernel(failure)
-
-
-@contextmanager
-def random_numbers(seed: int, device: torch.device) -> Iterator[None]:
-    """Make torch's global generators functions of the seed inside: layers added from Python may draw from them."""
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield
 
 
 def _follow(job: Job, state: TrainingState, recorder: Recorder, watcher: Watcher, signals: StopSignals) -> None:

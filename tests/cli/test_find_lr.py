@@ -82,7 +82,12 @@ def test_auto_finds_the_rate_trains_with_it_and_writes_it_down(nettool: Nettool,
     record = json.loads((first / "run.json").read_text())
     assert record["found"] == {"optimizer.lr": rate}
     assert "found" not in json.loads((second / "run.json").read_text())
+    fingerprint = record["fingerprint"]
+    (first / "run.json").write_text(json.dumps({**record, "status": "interrupted"}))
+    assert nettool("train", "--resume", first, "--quiet").code == 0
+    assert json.loads((first / "run.json").read_text())["fingerprint"] == fingerprint
     assert nettool("train", "--resume", first, "epochs=4", "--quiet").code == 0
+    assert json.loads((first / "run.json").read_text())["fingerprint"] != fingerprint
     assert (
         nettool("train", config, "optimizer.lr=auto", "epochs=3", "--quiet", "--skip-done").out
         == "runs/students-0003\n"

@@ -45,9 +45,9 @@ def test_loops_in_several_shells_at_once_never_collide(config: Path) -> None:
             assert (record["tags"], record["status"]) == ({"loop": name}, "finished")
 
 
-def test_a_loop_that_was_killed_is_simply_started_again(config: Path) -> None:
+def test_a_loop_is_started_again_and_trains_what_is_left(config: Path) -> None:
     first = shell("a", "0.01 0.02")
-    done = first.communicate()[0].split()  # killed before the third
+    done = first.communicate()[0].split()
     again = shell("a", "0.01 0.02 0.03").communicate()[0].split()
     assert again == [*done, "runs/students-0003"]
     assert len(list(Path("runs").glob("students-*"))) == 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from nettool.errors import DivergedError, InterruptedRun, NettoolError
 from nettool.model.compile import Network, compile_network
 from nettool.runs.directory import RunDirectory
 from nettool.training.closed_form.members import MemberStep
-from nettool.training.epochs import Progress, Training
+from nettool.training.epochs import Progress, Training, forget_a_late_stop
 from nettool.training.history import EpochResult
 from nettool.training.state import TrainingState
 from nettool.training.together import Member, fit_together
@@ -22,8 +23,11 @@ from nettool.workflows.recorder import Origin, Recorder
 from nettool.workflows.resume import Saved, restore
 from nettool.workflows.signals import StopSignals
 from nettool.workflows.sweeps.watch import UnitWatcher
-from nettool.workflows.train import Outcome, occupied, put_back, random_numbers
+from nettool.workflows.train import Outcome, put_back
 from nettool.workflows.watch import as_note
+
+LOOK_SECONDS = 0.1
+"""Between two signs of life that are passed on."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,8 @@ class _Sitter:
 def train_group(seats: Sequence[Seat], threads: int, watcher: UnitWatcher, origin: Origin) -> Iterable[Outcome]:
     """Train until each has ended in its own way; an interruption ends all of them, with their states saved.
 
+    Their directories are locked by whoever calls this.
+
     Raises ResourceError where the disk refuses, after all that can be saved is saved.
     """
     prepared = seats[0].prepared
@@ -62,11 +68,10 @@ def train_group(seats: Sequence[Seat], threads: int, watcher: UnitWatcher, origi
     seats = [replace(seat, prepared=replace(seat.prepared, engine=engine, threads=threads)) for seat in seats]
     with ExitStack() as stack:
         for seat in seats:
-            stack.enter_context(occupied(seat.run))
             put_back(seat.run, seat.saved)
         experiment = prepared.loaded.experiment
         stack.enter_context(machine.computing(experiment.runtime, prepared.device, threads))
-        stack.enter_context(random_numbers(experiment.seed, prepared.device))  # a state of them is saved
+        stack.enter_context(machine.random_numbers(experiment.seed, prepared.device))  # a state of them is saved
         signals = stack.enter_context(StopSignals())
         recorders = [stack.enter_context(Recorder(seat.run, seat.prepared, seat.saved, origin)) for seat in seats]
         group = _Group(seats, recorders, watcher)
@@ -80,6 +85,7 @@ class _Group:
     def __init__(self, seats: Sequence[Seat], recorders: Sequence[Recorder], watcher: UnitWatcher) -> None:
         self._seats, self._recorders, self._watcher = seats, recorders, watcher
         self._sitters: list[_Sitter] = []
+        self._next_look = 0.0
         self.outcomes: dict[int, Outcome] = {}
 
     @property
@@ -114,52 +120,64 @@ class _Group:
     def train(self, signals: StopSignals) -> None:
         """Follow what happens to each."""
         members = [Member(place, sitter.training, sitter.state) for place, sitter in enumerate(self._sitters)]
+        for member, sitter in zip(members, self._sitters, strict=True):
+            forget_a_late_stop(sitter.training, sitter.state)
+            if member.is_done and len(sitter.state.history):  # before it was taken up
+                self._end(sitter, "stopped early" if sitter.state.stopped else "finished")
         for place, what in fit_together(members, self._step):
             if place is None:
                 assert isinstance(what, Progress)
                 self._sign_of_life(what)
-                if (interrupted := self._interrupted(signals)) is not None:
-                    return self._leave(interrupted)
-            elif isinstance(what, DivergedError):
-                self._end(self._sitters[place], "diverged", what)
+                if signals.received is not None:
+                    return self._leave(signals)
+                continue
+            sitter = self._sitters[place]
+            if sitter.seat.number in self.outcomes:  # diverged, as a save has seen before
+                continue
+            if isinstance(what, DivergedError):
+                self._end(sitter, "diverged", what)
             else:
                 assert isinstance(what, EpochResult)
-                self._sitters[place].recorder.event(what, self._sitters[place].state)
+                self._record(sitter, what)
                 if members[place].is_done:
-                    self._end(self._sitters[place], "stopped early" if what.stopped else "finished")
-                self._watcher.progress(self._shares())
-        for sitter in self._left:  # whose training was complete when it was taken up
-            self._end(sitter, "stopped early" if sitter.state.stopped else "finished")
+                    self._end(sitter, "stopped early" if what.stopped else "finished")
         return None
+
+    def _record(self, sitter: _Sitter, event: Progress | EpochResult) -> None:
+        """Write it down, and save where that is due; weights that cannot be saved have diverged."""
+        try:
+            sitter.recorder.event(event, sitter.state)
+        except DivergedError as error:
+            self._end(sitter, "diverged", error)
 
     def _sign_of_life(self, progress: Progress) -> None:
         for sitter in self._left:
-            sitter.recorder.event(progress, sitter.state)
-        self._watcher.progress(self._shares())
+            self._record(sitter, progress)
+        now = time.monotonic()
+        if now >= self._next_look:
+            self._next_look = now + LOOK_SECONDS
+            self._watcher.progress({sitter.seat.number: sitter.share for sitter in self._left})
 
-    def _shares(self) -> dict[int, float]:
-        return {sitter.seat.number: sitter.share for sitter in self._left}
-
-    def _interrupted(self, signals: StopSignals) -> InterruptedRun | None:
-        left = self._left
-        try:
-            if left:
-                signals.check(f"epoch {left[0].state.epoch + 1}", left[0].seat.run.path)
-        except InterruptedRun as interrupted:
-            return interrupted
-        return None
-
-    def _leave(self, interrupted: InterruptedRun) -> None:
+    def _leave(self, signals: StopSignals) -> None:
+        """Save all that are left; each is told how it goes on."""
         for sitter in self._left:
-            self._end(sitter, "interrupted", interrupted)
+            try:
+                signals.check(f"epoch {sitter.state.epoch + 1}", sitter.seat.run.path)
+            except InterruptedRun as interrupted:
+                self._end(sitter, "interrupted", interrupted)
 
     def _end(self, sitter: _Sitter, status: str, error: NettoolError | None = None) -> None:
+        if sitter.seat.number in self.outcomes:
+            return
         recorder, state = sitter.recorder, sitter.state
+        try:
+            if status != "diverged":
+                recorder.save(state)
+                recorder.wait()
+        except DivergedError as ruined:
+            status, error = "diverged", ruined
         if status == "diverged":
             recorder.save_best(state)  # the last state is no use any more
-        else:
-            recorder.save(state)
-            recorder.wait()
         baseline = sitter.seat.prepared.baseline_metrics()
         record = recorder.end(status, str(error) if error else state.stopped, state, baseline)
         self.outcomes[sitter.seat.number] = outcome = Outcome(sitter.seat.run, record, error)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from nettool.config.experiment import Experiment
 from nettool.config.load import Loaded, Source, read_source
 from nettool.config.ranges import Axis, draws, grid, num_combinations, parse_axis
 from nettool.config.write import dump
 from nettool.config.yaml import Node
 from nettool.errors import ConfigError, Mistake, NettoolError, UsageError
+from nettool.model.plans import NetworkPlan
 from nettool.workflows.check import Checked, check_config
 from nettool.workflows.sweeps.shared import SharedData
 
@@ -34,28 +37,32 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Point:
-    """One training of a sweep. number: from 1. varied: its overrides, one for each axis."""
-
-    number: int
-    varied: tuple[str, ...]
-    loaded: Loaded
-
-
-@dataclass(frozen=True)
 class Sweep:
-    """All points, not yet checked. overrides: of all of them. points: the overrides of each beside those."""
+    """All points, not yet checked. axes: what is varied. points: all overrides of each, in the order that was typed."""
 
     source: Source
     path: str
-    overrides: tuple[str, ...]
     axes: tuple[Axis, ...]
     points: tuple[tuple[str, ...], ...]
 
-    def load(self, number: int) -> Point:
-        """The point of this number. Raises ConfigError."""
-        varied = self.points[number - 1]
-        return Point(number, varied, self.source.load([*self.overrides, *varied]))
+    def load(self, number: int) -> Loaded:
+        """The point of this number, from 1 on. Raises ConfigError."""
+        return self.source.load(self.points[number - 1])
+
+    def name(self, number: int) -> str:
+        """What tells it from the others, as one would type it."""
+        keys = {axis.key for axis in self.axes}
+        return " ".join(override for override in self.points[number - 1] if override.partition("=")[0] in keys)
+
+
+@dataclass(frozen=True)
+class CheckedPoint:
+    """What is kept of a point that was held against its data, which may be large. num_examples: for training."""
+
+    experiment: Experiment
+    plan: NetworkPlan
+    batch_size: int
+    num_examples: int
 
 
 def plan_sweep(config: Path, request: Request, most: int | None = MOST_POINTS) -> Sweep:
@@ -69,36 +76,47 @@ def plan_sweep(config: Path, request: Request, most: int | None = MOST_POINTS) -
     axes: dict[str, Axis] = {}
     for text in texts:  # what comes later takes the place of what came before
         axis = parse_axis(text, needs_count=request.random is None)
+        axes.pop(axis.key, None)
         axes[axis.key] = axis
-    fixed = [axis for axis in axes.values() if len(axis.values) == 1]
-    overrides = [override for axis in fixed for override in axis.overrides]
-    varied = [axis for axis in axes.values() if axis not in fixed]
-    replicates: list[Axis] = []
-    if request.folds is not None:
-        _check_count("folds", request.folds)
-        overrides.append(f"data.split.folds={request.folds}")
-        replicates.append(Axis(FOLD, tuple(str(fold) for fold in range(1, request.folds + 1))))
-    if request.seeds is not None:
-        _check_count("seeds", request.seeds)
-        first = _seed(source, overrides)
-        replicates.append(Axis(SEED, tuple(str(seed) for seed in range(first, first + request.seeds))))
-    if twice := [axis.key for axis in replicates if axis.key in axes]:
-        raise UsageError(f"{twice[0]} is varied twice: leave {twice[0]}=... out, or the option.")
-    count = request.random if request.random is not None else num_combinations(varied)
-    count *= num_combinations(replicates)
+    replicates = _replicates(source, request, axes)
+    varied = [axis for axis in axes.values() if len(axis.values) > 1 or axis.span is not None]
     if not varied and not replicates:
         raise UsageError("nothing is varied. Say what is: optimizer.lr=1e-4..1e-1:log:16, or --seeds 5.")
+    if request.random is not None and not varied:
+        raise UsageError("--random draws from what is varied, and nothing is: optimizer.lr=1e-4..1e-1:log")
+    count = request.random if request.random is not None else num_combinations(varied)
+    count *= num_combinations(replicates)
     if most is not None and count > most:
         raise UsageError(f"{count:,} points are more than {most:,}. If you mean it, say so with --yes.")
-    settings = grid(varied) if request.random is None else draws(varied, request.random, request.random_seed)
+    every = list(axes.values())  # what is held among them: an override means what it means in its place
+    settings = grid(every) if request.random is None else draws(every, request.random, request.random_seed)
     repeats = list(grid(replicates))
     points = tuple((*setting, *repeat) for setting in settings for repeat in repeats)
-    return Sweep(source, str(config), tuple(overrides), (*varied, *replicates), points)
+    return Sweep(source, str(config), (*varied, *replicates), points)
 
 
-def _check_count(what: str, count: int) -> None:
-    if count < 2:
-        raise UsageError(f"--{what} {count}: two at least, of which the results can be compared.")
+def _replicates(source: Source, request: Request, axes: dict[str, Axis]) -> list[Axis]:
+    """Folds and seeds. A seed that is held is the first of several."""
+    found: list[Axis] = []
+    if request.random is not None:
+        _check_count("random", request.random, 1)
+    if request.folds is not None:
+        _check_count("folds", request.folds, 2)
+        axes["data.split.folds"] = Axis("data.split.folds", (str(request.folds),))
+        found.append(Axis(FOLD, tuple(str(fold) for fold in range(1, request.folds + 1))))
+    if request.seeds is not None:
+        _check_count("seeds", request.seeds, 2)
+        held = axes.pop(SEED, None) if len(axes.get(SEED, Axis("", ())).values) == 1 else None
+        first = _seed(source, held.overrides if held else ())
+        found.append(Axis(SEED, tuple(str(seed) for seed in range(first, first + request.seeds))))
+    if twice := [axis.key for axis in found if axis.key in axes]:
+        raise UsageError(f"{twice[0]} is varied twice: leave {twice[0]}=... out, or the option.")
+    return found
+
+
+def _check_count(what: str, count: int, least: int) -> None:
+    if count < least:
+        raise UsageError(f"--{what} {count}: {least} at least.")
 
 
 def _seed(source: Source, overrides: Sequence[str]) -> int:
@@ -138,8 +156,11 @@ def _as_typed(value: Any) -> str:
 
 
 def _as_yaml(value: Any) -> str:
-    text = " ".join(dump([value]).split())
-    return text.removeprefix("[").removesuffix("]").removeprefix("- ").strip()
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_as_yaml, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {_as_yaml(item)}' for key, item in value.items())}}}"
+    return dump(value).removesuffix("\n...\n").strip()
 
 
 def _with_section(source: Source, request: Request) -> Request:
@@ -161,21 +182,38 @@ def _with_section(source: Source, request: Request) -> Request:
 # --- mistakes, all before anything starts ------------------------------------------------------------------
 
 
-def check_points(sweep: Sweep, shared: SharedData) -> list[Checked]:
+def check_points(sweep: Sweep, shared: SharedData) -> list[CheckedPoint]:
     """Hold every point against its data. Raises ConfigError with the mistakes of all of them, or DataError."""
-    checked: list[Checked] = []
     mistakes: dict[Mistake, list[int]] = {}
-    for number in range(1, len(sweep.points) + 1):
+    loaded: dict[str, list[tuple[int, Loaded]]] = {}
+    found: dict[int, CheckedPoint] = {}
+
+    @contextmanager
+    def at(number: int) -> Iterator[None]:
         try:
-            checked.append(check_config(sweep.load(number).loaded, all_rows=True, read=shared.read))
+            yield
         except ConfigError as error:
             for mistake in error.mistakes:
                 mistakes.setdefault(mistake, []).append(number)
         except NettoolError as error:
-            raise type(error)(f"point {number} ({' '.join(sweep.points[number - 1])}): {error}") from None
+            raise type(error)(f"point {number} ({sweep.name(number)}): {error}") from None
+
+    for number in range(1, len(sweep.points) + 1):
+        with at(number):
+            point = sweep.load(number)
+            loaded.setdefault(shared.key(point.experiment.data, point.experiment.loss), []).append((number, point))
+    for points in loaded.values():  # those of the same data behind each other, so that they are read once
+        for number, point in points:
+            with at(number):
+                found[number] = _checked(check_config(point, all_rows=True, read=shared.read))
     if mistakes:
         raise ConfigError(_merged(mistakes, len(sweep.points)))
-    return checked
+    return [found[number] for number in sorted(found)]
+
+
+def _checked(checked: Checked) -> CheckedPoint:
+    num_examples = len(checked.data.splits["train"])
+    return CheckedPoint(checked.loaded.experiment, checked.plan, checked.batch_size, num_examples)
 
 
 def _merged(mistakes: Mapping[Mistake, Sequence[int]], num_points: int) -> list[Mistake]:

@@ -13,7 +13,7 @@ from nettool.runs.directory import is_run
 from nettool.runs.journal import read_metrics
 from nettool.runs.sweeps import SweepDirectory, SweepRecord
 from nettool.workflows.done import COMPLETE
-from nettool.workflows.runs import current_record
+from nettool.workflows.runs import current_record, reached
 from nettool.workflows.sweeps.points import REPLICATES
 
 _T975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.179, 2.145, 2.120, 2.101, 2.086)
@@ -47,16 +47,14 @@ def read_results(directory: SweepDirectory, record: SweepRecord) -> list[PointRe
 
 
 def _read(directory: SweepDirectory, record: SweepRecord, number: int) -> PointResult:
-    overrides = record.points[number - 1]
-    pairs = (override.partition("=") for override in overrides)
-    settings = {key: value for key, _, value in pairs}
+    settings = record.settings(number)
     run = directory.point(number)
     found: dict[str, Any] = {"status": "waiting"}
     if is_run(run.path):
         try:
             found = current_record(run)
-            if record.monitor == "train_loss" and (epochs := read_metrics(run)):
-                found = {**found, "metrics": {"train_loss": epochs[-1]["train_loss"], **found.get("metrics", {})}}
+            if record.monitor == "train_loss":
+                found = {**found, "metrics": reached(found, read_metrics(run))}
         except RunError as error:
             found = {"status": "killed" if not run.record.exists() else "damaged", "why": str(error)}
     return PointResult(
@@ -152,7 +150,7 @@ def verdict(ranked: Sequence[Setting], monitor: str) -> str:
     equals = [setting for setting in whole[1:] if not _is_clear(best, setting, pairs)]
     what = "seeds" if "seed" in best.points[0].settings else "folds"
     if not equals:
-        return f"{best.name} is better than the next by more than the noise of {len(pairs)} {what} (95 %)."
+        return f"{best.name} is better than the next by more than the noise of {len(pairs)} {what}."
     names = [setting.name for setting in equals[:3]]
     others = f" and {len(equals) - 3} more" if len(equals) > 3 else ""
     return (

@@ -7,21 +7,22 @@ from nettool.config.losses import LossSpec
 from nettool.data.bundle import TrainingData
 from nettool.data.prepare import prepare
 
-MOST_KEPT = 4
-"""Of different data: a sweep over `data.limit` need not hold all of them in memory."""
-
 
 class SharedData:
-    """What was read last. `read` stands for `nettool.data.prepare.prepare`."""
+    """What was read last, and no more: a sweep over `data.limit` or folds would hold all of them in memory."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[str, str, int | None], TrainingData] = {}
+        self._key = ""
+        self._data: TrainingData | None = None
+
+    def key(self, spec: DataSpec, loss: LossSpec) -> str:
+        """Equal where the data are. How a target is read depends on the kind of the loss alone."""
+        return f"{loss.name} {spec.model_dump_json()}"
 
     def read(self, spec: DataSpec, loss: LossSpec, *, rows: int | None = None) -> TrainingData:
-        """What training needs of the data. How a target is read depends on the kind of the loss alone."""
-        key = (spec.model_dump_json(), loss.name, rows)
-        if key not in self._kept:
-            while len(self._kept) >= MOST_KEPT:
-                del self._kept[next(iter(self._kept))]
-            self._kept[key] = prepare(spec, loss, rows=rows)
-        return self._kept[key]
+        """What training needs of the data, as `nettool.data.prepare.prepare`."""
+        key = f"{rows} {self.key(spec, loss)}"
+        if self._data is None or key != self._key:
+            self._data = None  # before others take its place in memory
+            self._key, self._data = key, prepare(spec, loss, rows=rows)
+        return self._data

@@ -20,7 +20,6 @@ def record_of(sweep: Sweep, monitor: str, tags: Mapping[str, str]) -> SweepRecor
         name=sweep.source.default_name,
         source=sweep.path,
         config=sweep.source.plain(),
-        overrides=list(sweep.overrides),
         axes=[AxisRecord(key=axis.key, is_log=axis.is_log) for axis in sweep.axes],
         points=[list(point) for point in sweep.points],
         tags=dict(tags),
@@ -35,4 +34,4 @@ def stored_sweep(record: SweepRecord) -> Sweep:
     axes = tuple(Axis(axis.key, (), axis.is_log) for axis in record.axes)
     points = tuple(tuple(point) for point in record.points)
     source = source_of_mapping(record.config, record.name)
-    return Sweep(source, record.source, tuple(record.overrides), axes, points)
+    return Sweep(source, record.source, axes, points)

@@ -11,9 +11,8 @@ from nettool.config.checks import has_validation
 from nettool.errors import ResourceError
 from nettool.runs import directory as runs
 from nettool.runs.sweeps import SweepDirectory, is_sweep, read_sweep, write_sweep
-from nettool.workflows.check import Checked
 from nettool.workflows.sweeps.find import find_sweep
-from nettool.workflows.sweeps.points import Request, Sweep, check_points, plan_sweep
+from nettool.workflows.sweeps.points import CheckedPoint, Request, Sweep, check_points, plan_sweep
 from nettool.workflows.sweeps.shared import SharedData
 from nettool.workflows.sweeps.stored import record_of, stored_sweep
 from nettool.workflows.sweeps.units import Unit, describe, plan_units
@@ -25,7 +24,7 @@ class Planned:
     """What a sweep would do."""
 
     sweep: Sweep
-    checked: list[Checked]
+    checked: list[CheckedPoint]
     units: list[Unit]
 
     @property
@@ -59,7 +58,7 @@ def sweep(
 
     from nettool.workflows.sweeps.sweeper import Sweeper
 
-    experiment = planned.checked[0].loaded.experiment
+    experiment = planned.checked[0].experiment
     record = record_of(planned.sweep, _monitor(planned.checked), tags or {})
     name = f"{experiment.name}-sweep"
     where = runs.claim_exactly(sweep_dir) if sweep_dir else runs.claim(name)
@@ -83,13 +82,13 @@ def resume_sweep(argument: Path | None, watcher: SweepWatcher) -> SweepOutcome:
         return Sweeper(directory, sweep, record, shared, watcher).carry_out(check_points(sweep, shared))
 
 
-def _monitor(checked: Sequence[Checked]) -> str:
+def _monitor(checked: Sequence[CheckedPoint]) -> str:
     """What the points are ranked by: what chooses the best weights of the first, if all measure it; else their loss."""
-    experiment = checked[0].loaded.experiment
+    experiment = checked[0].experiment
     if not has_validation(experiment.data):
         return "train_loss"
     monitor = experiment.early_stopping.monitor if experiment.early_stopping else "validation_loss"
-    measured = all(monitor in ("validation_loss", *each.loaded.experiment.metric_names) for each in checked)
+    measured = all(monitor in ("validation_loss", *each.experiment.metric_names) for each in checked)
     return monitor if measured else "validation_loss"
 
 

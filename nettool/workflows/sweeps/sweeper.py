@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from operator import attrgetter
 from signal import Signals
 from typing import Any
 
@@ -13,15 +15,14 @@ from nettool.config.layers import CUSTOM_LAYERS
 from nettool.errors import DivergedError, InterruptedRun, NettoolError, ResourceError
 from nettool.runs.sweeps import SweepDirectory, SweepRecord, write_sweep, write_table
 from nettool.workflows import machine
-from nettool.workflows.check import Checked
 from nettool.workflows.recorder import Origin
 from nettool.workflows.signals import StopSignals
-from nettool.workflows.sweeps.points import Sweep
+from nettool.workflows.sweeps.points import CheckedPoint, Sweep
 from nettool.workflows.sweeps.results import PointResult, rank, read_results
 from nettool.workflows.sweeps.shared import SharedData
 from nettool.workflows.sweeps.training import train_unit
 from nettool.workflows.sweeps.units import Unit, describe, plan_units, worth_processes
-from nettool.workflows.sweeps.watch import SweepOutcome, SweepWatcher, UnitWatcher
+from nettool.workflows.sweeps.watch import SweepOutcome, SweepWatcher, UnitWatcher, explained
 from nettool.workflows.sweeps.workers import train_in_processes
 from nettool.workflows.train import Outcome
 
@@ -43,8 +44,9 @@ class Sweeper:
         self._ended: set[int] = set()
         self._shares: dict[int, float] = {}
         self._codes: set[int] = set()  # that points which failed would have ended with
+        self._whys: dict[int, str] = {}  # of points that failed
 
-    def carry_out(self, checked: Sequence[Checked]) -> SweepOutcome:
+    def carry_out(self, checked: Sequence[CheckedPoint]) -> SweepOutcome:
         """Train, and write down what came of it. checked: every point."""
         results = read_results(self._directory, self._record)
         left = [result.number for result in results if not (result.is_complete or result.status == "diverged")]
@@ -60,16 +62,22 @@ class Sweeper:
                 with contextlib.suppress(NettoolError):
                     self._write("failed", "the disk refused to write")
                 raise
-        results = read_results(self._directory, self._record)
+        results = [self._with_why(result) for result in read_results(self._directory, self._record)]
         ranked = rank(results, self._record.monitor, self._record.mode)
         if ranked and ranked[0].mean is not None:
-            best = min(ranked[0].points, key=lambda point: self._rank_of(point))
+            best = min(filter(attrgetter("is_complete"), ranked[0].points), key=self._rank_of)
             self._record = self._record.model_copy(update={"best": best.number})
         self._write("interrupted" if error else "finished", str(error or ""))
         write_rows(self._directory, self._record, results)
         outcome = SweepOutcome(self._directory, self._record, results, ranked, error or self._error(results))
         self._watcher.finished(outcome)
         return outcome
+
+    def _with_why(self, result: PointResult) -> PointResult:
+        """One that failed before its run could say so."""
+        if result.number not in self._whys or result.is_complete:
+            return result
+        return replace(result, status="failed", why=self._whys[result.number])
 
     def _rank_of(self, point: PointResult) -> float:
         value = point.metrics.get(self._record.monitor)
@@ -87,10 +95,10 @@ class Sweeper:
         )
         write_sweep(self._directory, self._record)
 
-    def _train(self, checked: Sequence[Checked], numbers: Sequence[int]) -> None:
+    def _train(self, checked: Sequence[CheckedPoint], numbers: Sequence[int]) -> None:
         on_cpu = machine.is_available("cuda") is False
         units = plan_units(checked, numbers, on_cpu)
-        on_gpu = any(not on_cpu and each.loaded.experiment.runtime.device in ("auto", "cuda") for each in checked)
+        on_gpu = any(not on_cpu and each.experiment.runtime.device in ("auto", "cuda") for each in checked)
         # A process of its own knows nothing of layers that were added from Python; on a GPU they would only queue.
         beside = worth_processes(units) and not on_gpu and not CUSTOM_LAYERS
         count = min(machine.num_cores(), len(units)) if beside else 1
@@ -112,10 +120,8 @@ class Sweeper:
                 )
             except (ResourceError, InterruptedRun):
                 raise
-            except Exception as failure:  # a point that fails does not end the others
-                is_ours = isinstance(failure, NettoolError)
-                why = str(failure) if is_ours else f"{type(failure).__name__}: {failure}"
-                self._hear({"failed": unit.numbers, "why": why, "code": getattr(failure, "exit_code", 1)})
+            except Exception as failure:  # a bug fails these points, and not the others
+                _Ears(self._hear).failed(unit.numbers, failure)
                 continue
             for outcome in outcomes:
                 if isinstance(outcome.error, InterruptedRun):
@@ -140,12 +146,14 @@ class Sweeper:
             self._ended.add(said["ended"])
             self._shares.pop(said["ended"], None)
         if "failed" in said:
-            if said.get("is_fatal"):
-                raise ResourceError(said["why"])
             numbers = [number for number in said["failed"] if number not in self._ended]
             self._codes.add(int(said["code"]))
+            self._whys |= {number: str(said["why"]) for number in numbers}
+            for number in numbers:
+                self._shares.pop(number, None)
             which = f"point {numbers[0]}" if len(numbers) == 1 else f"points {', '.join(map(str, numbers))}"
-            self._watcher.note(f"warning: {which} failed: {said['why']}")
+            if numbers:
+                self._watcher.note(f"warning: {which} failed: {said['why']}")
         self._watcher.progress(len(self._ended) + sum(self._shares.values()), len(self._ended))
 
     def _error(self, results: Sequence[PointResult]) -> NettoolError | None:
@@ -160,10 +168,11 @@ class Sweeper:
             which = " ".join(f"{key}={value}" for key, value in first.settings.items())
             others = f", and {diverged - 1} more" if diverged > 1 else ""
             what = f"{diverged:,} of {total:,} points diverged ({which}{others})"
-            return DivergedError(f"{what}. The others are complete.")
+            return DivergedError(f"{what}.{' The others are complete.' if diverged < total else ''}")
+        others = " The others are complete." if len(bad) < total else ""
         error = NettoolError(
-            f"{len(bad):,} of {total:,} points came to no end: see the column `why` of {self._directory.table}. "
-            f"The others are complete. Try again with: nettool sweep --resume {self._directory.path}"
+            f"{len(bad):,} of {total:,} points came to no end: see the column `why` of {self._directory.table}.{others}"
+            f" Try again with: nettool sweep --resume {self._directory.path}"
         )
         error.exit_code = max(self._codes, default=1)
         return error
@@ -178,6 +187,10 @@ class _Ears(UnitWatcher):
     def progress(self, shares: dict[int, float]) -> None:
         self._hear({"shares": shares})
 
+    def failed(self, numbers: Sequence[int], failure: Exception) -> None:
+        why, code = explained(failure)
+        self._hear({"failed": list(numbers), "why": why, "code": code})
+
     def finished(self, number: int, outcome: Outcome) -> None:
         if not isinstance(outcome.error, InterruptedRun):
             self._hear({"ended": number})
@@ -187,10 +200,10 @@ def write_rows(directory: SweepDirectory, record: SweepRecord, results: Sequence
     """sweep.csv: a row for each point."""
     keys = [axis.key for axis in record.axes]
     names = list(dict.fromkeys(name for result in results for name in result.metrics))
-    columns = ["point", *keys, "status", *names, "epochs", "best_epoch", "seconds", "run", "why"]
+    columns = ["point", *keys, "status", *names, "epochs_trained", "best_epoch", "seconds", "run", "why"]
     rows = [
         {
-            "point": result.number, "status": result.status, "epochs": result.epochs, "best_epoch": result.best_epoch,
+            "point": result.number, "status": result.status, "epochs_trained": result.epochs, "best_epoch": result.best_epoch,
             "seconds": result.seconds, "run": directory.point(result.number).path, "why": result.why,
             **result.metrics, **result.settings,
         }

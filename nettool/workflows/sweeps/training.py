@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 from nettool.config.load import Loaded, load
+from nettool.errors import NettoolError, ResourceError
 from nettool.runs import durable
-from nettool.runs.directory import RunDirectory, is_run
+from nettool.runs.directory import RunDirectory, is_run, locked
 from nettool.runs.sweeps import SweepDirectory
 from nettool.training.epochs import Progress
 from nettool.training.history import EpochResult
@@ -17,7 +19,7 @@ from nettool.workflows.sweeps.group import Seat, fitting_threads, train_group
 from nettool.workflows.sweeps.points import Sweep
 from nettool.workflows.sweeps.shared import SharedData
 from nettool.workflows.sweeps.watch import UnitWatcher
-from nettool.workflows.train import Outcome, carry_out, occupied
+from nettool.workflows.train import Outcome, carry_out
 from nettool.workflows.watch import Watcher
 
 
@@ -33,35 +35,47 @@ def train_unit(
     """Train the points of these numbers together, or a lone one by itself.
 
     threads: of each process; None for as many as the rule says. Those that stand at different places of their training
-    since an interruption go on in groups of their own. Raises ResourceError where the disk refuses.
+    since an interruption go on in groups of their own. One that cannot be trained is told to the watcher, and does not
+    keep the others from it. Raises ResourceError where the disk refuses.
     """
     outcomes: list[Outcome] = []
     seats: dict[tuple[int, ...], list[Seat]] = {}
-    for number in numbers:
-        seat = _take_seat(directory.point(number), number, sweep.load(number).loaded, shared)
-        if seat is not None:
-            seats.setdefault(_place(seat.saved), []).append(seat)
-    for group in seats.values():
-        if len(group) > 1:
-            outcomes += train_group(group, threads or fitting_threads(group), watcher, origin)
-        else:
-            outcomes.append(_train_alone(group[0], threads, watcher, origin))
-        if any(outcome.record["status"] == "interrupted" for outcome in outcomes):
-            break
+    with ExitStack() as stack:
+        for number in numbers:
+            try:
+                seat = _take_seat(stack, directory.point(number), number, sweep.load(number), shared, threads)
+            except ResourceError:
+                raise
+            except NettoolError as error:
+                watcher.failed([number], error)
+                continue
+            if seat is not None:
+                seats.setdefault(_place(seat.saved), []).append(seat)
+        for group in seats.values():
+            if len(group) > 1:
+                outcomes += train_group(group, threads or fitting_threads(group), watcher, origin)
+            else:
+                (seat,) = group
+                outcomes.append(carry_out(seat.prepared, seat.run, _Lone(seat, watcher), seat.saved, origin))
+            if any(outcome.record["status"] == "interrupted" for outcome in outcomes):
+                break
     return outcomes
 
 
-def _take_seat(run: RunDirectory, number: int, loaded: Loaded, shared: SharedData) -> Seat | None:
-    """The point with its data; None where its run is complete."""
+def _take_seat(
+    stack: ExitStack, run: RunDirectory, number: int, loaded: Loaded, shared: SharedData, threads: int | None
+) -> Seat | None:
+    """The point with its data, in a directory that is ours from now on; None where its run is complete."""
+    if not run.path.is_dir():
+        durable.claim_folder(run.path)
+    stack.enter_context(locked(run))
     if not is_run(run.path):
-        if not run.path.is_dir():
-            durable.claim_folder(run.path)
-        return Seat(number, run, prepare_training(loaded, shared.read), None)
+        return Seat(number, run, prepare_training(loaded, shared.read, threads), None)
     if loaded.experiment.optimizer.lr == "auto":  # which it has found when it began
         loaded = loaded.with_rate(load(run.config).experiment.optimizer.rate)
     if is_complete(run, loaded):
         return None
-    prepared, saved = prepare_resumption(run, loaded, shared.read)
+    prepared, saved = prepare_resumption(run, loaded, shared.read, threads)
     return Seat(number, run, prepared, saved)
 
 
@@ -71,14 +85,6 @@ def _place(saved: Saved | None) -> tuple[int, ...]:
         return (0, 0, 0)
     position = saved.facts.state.position
     return (position.epoch, position.step, position.update) if position.step else (0, 0, 0)
-
-
-def _train_alone(seat: Seat, threads: int | None, watcher: UnitWatcher, origin: Origin) -> Outcome:
-    prepared = seat.prepared
-    if threads is not None and prepared.loaded.experiment.runtime.threads is None:
-        prepared = prepared.with_threads(threads)
-    with occupied(seat.run):
-        return carry_out(prepared, seat.run, _Lone(seat, watcher), seat.saved, origin)
 
 
 class _Lone(Watcher):

@@ -19,7 +19,7 @@ from nettool.memory import free_bytes
 from nettool.model.memory import bytes_of_example, bytes_of_weights
 from nettool.model.plans import LayerPlan
 from nettool.model.verdicts import without_closed_form
-from nettool.workflows.check import Checked
+from nettool.workflows.sweeps.points import CheckedPoint
 
 MOST_MEMBERS = 64
 """More at a time are hardly any faster for each, and each has files open."""
@@ -47,7 +47,7 @@ class Unit:
         return len(self.numbers) > 1
 
 
-def plan_units(checked: Sequence[Checked], numbers: Sequence[int], on_cpu: bool) -> list[Unit]:
+def plan_units(checked: Sequence[CheckedPoint], numbers: Sequence[int], on_cpu: bool) -> list[Unit]:
     """The points of these numbers as units, in the order of their first points. checked: of each number.
 
     on_cpu: whether `device: auto` is the cpu here.
@@ -68,17 +68,17 @@ def worth_processes(units: Sequence[Unit]) -> bool:
     return len(units) > 1 and sum(unit.seconds for unit in units) >= WORTH_PROCESSES
 
 
-def _gains_by_company(checked: Checked, on_cpu: bool) -> bool:
+def _gains_by_company(checked: CheckedPoint, on_cpu: bool) -> bool:
     """Whether it is one of those that can be trained with others, and small enough to be the faster for it."""
-    runtime = checked.loaded.experiment.runtime
+    runtime = checked.experiment.runtime
     is_here = on_cpu or runtime.device == "cpu"
     is_small = 3 * checked.plan.flops * checked.batch_size <= MOST_STEP_FLOPS
     return is_here and is_small and runtime.allows_closed_form and not without_closed_form(checked.plan)
 
 
-def _kind(checked: Checked) -> str:
+def _kind(checked: CheckedPoint) -> str:
     """Equal for points that can be trained as one."""
-    experiment = checked.loaded.experiment
+    experiment = checked.experiment
     same = {
         "data": experiment.data.model_dump(mode="json"),
         "loss": experiment.loss.model_dump(mode="json"),
@@ -101,14 +101,19 @@ def _shape(layer: LayerPlan) -> tuple[object, ...]:
     beginnings = {"dropout", "rate", "init", "weights", "bias", "layers"}
     settings = {key: value for key, value in layer.spec.model_dump(mode="json").items() if key not in beginnings}
     has_bias = bool(getattr(layer.spec, "bias", True))
-    drops = layer.dropout > 0, getattr(layer.spec, "rate", 0) > 0
+    drops = _drops(layer.dropout), _drops(getattr(layer.spec, "rate", 0.0))
     inner = [_shape(each) for each in layer.inner]
     return str(layer.input), str(layer.output), layer.activation, layer.num_parameters, has_bias, drops, settings, inner
 
 
-def _most_members(checked: Checked) -> int:
+def _drops(rate: float) -> bool:
+    """Whether a dropout of this rate, exact to 1/65536, drops anything."""
+    return round(rate * 65536) > 0
+
+
+def _most_members(checked: CheckedPoint) -> int:
     """As many as memory has room for."""
-    optimizer = checked.loaded.experiment.optimizer
+    optimizer = checked.experiment.optimizer
     each = bytes_of_weights(checked.plan, optimizer) + 2 * checked.batch_size * bytes_of_example(checked.plan)
     return max(1, min(MOST_MEMBERS, int(SHARE_OF_MEMORY * free_bytes() // max(each, 1))))
 
@@ -121,9 +126,9 @@ def _parts(numbers: Sequence[int], most: int) -> Iterator[tuple[int, ...]]:
         yield tuple(numbers[start:end])
 
 
-def _seconds(checked: Checked) -> float:
+def _seconds(checked: CheckedPoint) -> float:
     """What training takes, about."""
-    experiment, examples = checked.loaded.experiment, len(checked.data.splits["train"])
+    experiment, examples = checked.experiment, checked.num_examples
     steps = math.ceil(examples / checked.batch_size)
     return experiment.epochs * (steps * STEP_SECONDS + 3 * checked.plan.flops * examples / FLOPS_A_SECOND)
 

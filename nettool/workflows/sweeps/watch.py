@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,13 @@ if TYPE_CHECKING:
     from nettool.workflows.train import Outcome
 
 
+def explained(failure: Exception) -> tuple[str, int]:
+    """Why points failed, and what a command ends with that did."""
+    if isinstance(failure, NettoolError):
+        return str(failure), failure.exit_code
+    return f"{type(failure).__name__}: {failure}", 1
+
+
 class UnitWatcher:
     """Sees how a unit goes: points that are trained together, or one alone."""
 
@@ -21,6 +29,9 @@ class UnitWatcher:
 
     def finished(self, number: int, outcome: Outcome) -> None:
         """A point's run is complete on disk."""
+
+    def failed(self, numbers: Sequence[int], failure: Exception) -> None:
+        """Points cannot be trained; what has begun of them is as it was."""
 
 
 class SweepWatcher:

@@ -13,16 +13,17 @@ import queue
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nettool.errors import InterruptedRun, NettoolError, ResourceError
+from nettool.errors import InterruptedRun, ResourceError
 from nettool.runs.sweeps import SweepDirectory, read_sweep
 from nettool.workflows.recorder import Origin
 from nettool.workflows.sweeps.shared import SharedData
 from nettool.workflows.sweeps.stored import stored_sweep
 from nettool.workflows.sweeps.training import train_unit
-from nettool.workflows.sweeps.watch import UnitWatcher
+from nettool.workflows.sweeps.watch import UnitWatcher, explained
 from nettool.workflows.train import Outcome
 
 
@@ -35,6 +36,10 @@ class _Speaker(UnitWatcher):
 
     def progress(self, shares: dict[int, float]) -> None:
         self.say(shares=list(shares.items()))
+
+    def failed(self, numbers: Sequence[int], failure: Exception) -> None:
+        why, code = explained(failure)
+        self.say(failed=list(numbers), why=why, code=code, is_fatal=isinstance(failure, ResourceError))
 
     def finished(self, number: int, outcome: Outcome) -> None:
         if not isinstance(outcome.error, InterruptedRun):
@@ -51,10 +56,8 @@ def main(path: Path, git_commit: str | None) -> None:
     while (numbers := _asked.get()) is not None:
         try:
             train_unit(sweep, directory, numbers, shared, speaker, origin, threads=1)
-        except NettoolError as error:
-            speaker.say(failed=numbers, why=str(error), code=error.exit_code, is_fatal=isinstance(error, ResourceError))
-        except Exception as failure:
-            speaker.say(failed=numbers, why=f"{type(failure).__name__}: {failure}", code=1, is_fatal=False)
+        except Exception as failure:  # a bug fails these points, and not the others
+            speaker.failed(numbers, failure)
         speaker.say(done=numbers)
 
 
