@@ -204,7 +204,8 @@ def write_rows(directory: SweepDirectory, record: SweepRecord, results: Sequence
     rows = [
         {
             "point": result.number, "status": result.status, "epochs_trained": result.epochs,
-            "best_epoch": result.best_epoch, "seconds": result.seconds, "run": directory.point(result.number).path, "why": result.why,
+            "best_epoch": result.best_epoch, "seconds": result.seconds,
+            "run": directory.point(result.number).path, "why": result.why,
             **result.metrics, **result.settings,
         }
         for result in results
