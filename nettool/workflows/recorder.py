@@ -96,8 +96,7 @@ class Recorder:
 
     def _clean_up(self) -> None:
         """Remove what a killed process was writing, and see which weights are on disk."""
-        for path in self.run.path.glob(".*.tmp"):
-            durable.remove(path)
+        durable.remove_leftovers(self.run.path)
         with contextlib.suppress(RunError):
             facts = check_facts(BestFacts, checkpoint.read_facts(self.run.best), self.run.best)
             self._best_epoch = facts.epoch

@@ -21,6 +21,7 @@ from tests.torture import (
     signals,
     static,
     strangers,
+    sweeps,
 )
 from tests.torture.lab import Check
 
@@ -39,6 +40,7 @@ ROWS: dict[str, dict[str, Check]] = {
         **_each(kills.kill_twice, *ALL_CASES),
         **_each(kills.kill_after_damage, "table"),
         **_each(kills.go_further, *ALL_CASES),
+        **_each(sweeps.kill_sweeps, "table"),
     },
     "3  strangers' files": {
         "meet_strangers": strangers.meet_strangers,

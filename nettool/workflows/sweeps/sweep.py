@@ -10,6 +10,7 @@ from pathlib import Path
 from nettool.config.checks import has_validation
 from nettool.errors import ResourceError
 from nettool.runs import directory as runs
+from nettool.runs import durable
 from nettool.runs.sweeps import SweepDirectory, is_sweep, read_sweep, write_sweep
 from nettool.workflows.sweeps.find import find_sweep
 from nettool.workflows.sweeps.points import CheckedPoint, Request, Sweep, check_points, plan_sweep
@@ -77,6 +78,7 @@ def resume_sweep(argument: Path | None, watcher: SweepWatcher) -> SweepOutcome:
 
     directory = find_sweep(argument)
     with _occupied(directory):
+        durable.remove_leftovers(directory.path)
         record = read_sweep(directory)
         sweep, shared = stored_sweep(record), SharedData()
         return Sweeper(directory, sweep, record, shared, watcher).carry_out(check_points(sweep, shared))

@@ -70,6 +70,7 @@ def _take_seat(
         durable.claim_folder(run.path)
     stack.enter_context(locked(run))
     if not is_run(run.path):
+        durable.remove_leftovers(run.path)
         return Seat(number, run, prepare_training(loaded, shared.read, threads), None)
     if loaded.experiment.optimizer.lr == "auto":  # which it has found when it began
         loaded = loaded.with_rate(load(run.config).experiment.optimizer.rate)

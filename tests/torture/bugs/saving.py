@@ -31,6 +31,13 @@ def optimizer_forgotten() -> None:
     Optimizer.load_state = lambda self, state: None  # type: ignore[method-assign]
 
 
+@bug("all members of a sweep are saved with the optimizer of the first", "kill_sweeps:table")
+def optimizers_mixed_up() -> None:
+    from nettool.training.member_optimizers import OptimizerOfMember
+
+    OptimizerOfMember.state = lambda self: self.rule.state_of(0)  # type: ignore[method-assign]
+
+
 @bug("the epoch begins again with its first batch", "kill_everywhere:table")
 def position_forgotten() -> None:
     after_restore(lambda state: setattr(state, "update", 0))
