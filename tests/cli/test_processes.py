@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from nettool.workflows.machine import num_cores
 from tests.same_run import assert_same_state
 
 NETTOOL = Path(sys.executable).parent / "nettool"
+Start = Callable[..., subprocess.Popen[str]]
 
 LOOP = """
 for lr in $RATES; do
@@ -54,16 +55,27 @@ def test_a_loop_is_started_again_and_trains_what_is_left(config: Path) -> None:
 
 
 def wait_for(what: Callable[[], bool]) -> None:
-    for _ in range(600):
+    for _ in range(3600):  # three minutes: the machine may be busy
         if what():
             return
         time.sleep(0.05)
     raise AssertionError("it never came")
 
 
-def sweep(*arguments: str) -> subprocess.Popen[str]:
-    command = [NETTOOL, "sweep", "students.yaml", "--quiet", *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+@pytest.fixture
+def sweep(config: Path) -> Iterator[Start]:
+    """Starts sweeps; what is still running at the end is killed, and its processes leave by themselves."""
+    begun = []
+
+    def start(*arguments: str) -> subprocess.Popen[str]:
+        command = [NETTOOL, "sweep", "students.yaml", "--quiet", *arguments]
+        begun.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+        return begun[-1]
+
+    yield start
+    for process in begun:
+        process.kill()
+        process.communicate()
 
 
 def statuses(name: str) -> list[str]:
@@ -71,7 +83,7 @@ def statuses(name: str) -> list[str]:
         return [row["status"] for row in csv.DictReader(file)]
 
 
-def test_a_sweep_that_is_killed_goes_on_to_the_bits_of_one_that_was_not(config: Path) -> None:
+def test_a_sweep_that_is_killed_goes_on_to_the_bits_of_one_that_was_not(sweep: Start) -> None:
     arguments = ("optimizer.lr=0.01,0.02", "--seeds", "2", "dropout=0.2", "epochs=300", "checkpoint.every=7 steps")
     killed = sweep(*arguments)
     wait_for(
@@ -96,26 +108,24 @@ two_cores = pytest.mark.skipif(num_cores() < 2, reason="processes are for those 
 
 
 @two_cores
-def test_processes_whose_command_is_killed_save_and_leave(config: Path) -> None:
+def test_processes_whose_command_is_killed_save_and_leave(sweep: Start) -> None:
     killed = sweep("runtime.engine=autograd", "layers.0.units=4,8", "epochs=100000", "checkpoint.every=1000 epochs")
     points = [RunDirectory(Path(f"runs/students-sweep-0001/{point:04d}")) for point in (1, 2)]
-    try:
-        wait_for(lambda: all(point.metrics.exists() and point.metrics.stat().st_size > 1000 for point in points))
-    finally:
-        killed.send_signal(signal.SIGKILL)
-        killed.wait()
+    wait_for(lambda: all(point.metrics.exists() and point.metrics.stat().st_size > 1000 for point in points))
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
     wait_for(lambda: not any(is_busy(point) for point in points))
     assert {json.loads(point.record.read_text())["status"] for point in points} == {"interrupted"}
     assert all(point.last.exists() for point in points)
 
 
 @two_cores
-def test_ctrl_c_reaches_the_processes_once_through_the_command(config: Path) -> None:
+def test_ctrl_c_reaches_the_processes_once_through_the_command(sweep: Start) -> None:
     begun = sweep("runtime.engine=autograd", "layers.0.units=4,8", "epochs=100000", "checkpoint.every=1000 epochs")
     points = [RunDirectory(Path(f"runs/students-sweep-0001/{point:04d}")) for point in (1, 2)]
     wait_for(lambda: all(point.metrics.exists() and point.metrics.stat().st_size > 1000 for point in points))
     begun.send_signal(signal.SIGINT)
-    out, err = begun.communicate(timeout=30)
+    out, err = begun.communicate(timeout=120)
     assert begun.returncode == 130, err
     assert out == "runs/students-sweep-0001\n"
     assert "0 of 2 points are done" in err
