@@ -134,7 +134,8 @@ def _run() -> int:
                 error.message = str(error.message).removeprefix("Value error, ")
             error.show()
             if getattr(error, "option_name", None) == "--resume":
-                print("Name a run, or take the newest: nettool train --resume last", file=sys.stderr)
+                verb = getattr(getattr(error, "ctx", None), "info_name", "train")
+                print(f"Name one, or take the newest: nettool {verb} --resume last", file=sys.stderr)
             elif hasattr(error, "option_name"):
                 print("Keys of a config follow it without dashes: optimizer.lr=0.01", file=sys.stderr)
             return int(error.exit_code)

@@ -112,11 +112,23 @@ def compare(
     elif as_csv:
         console.answer(found.to_csv())
     else:
-        console.stdout().print(_beside(found))
+        console.stdout().print(_of_settings(found) or _beside(found))
     folder = plots or (found.sweep[0].plots if found.sweep and not (as_json or as_csv) else None)
     if folder is not None:
         for path in draw(found, folder):
             console.message(f"drawn: {path}")
+
+
+def _of_settings(found: Comparison) -> Any:
+    """A row for each setting of a sweep that was trained with several seeds or folds, and the word on noise."""
+    if found.sweep is None or not any(setting.deviation is not None for setting in found.sweep[2]):
+        return None
+    from nettool.workflows.sweeps.results import verdict
+    from nettool_cli.sweep import result_table
+
+    if said := verdict(found.sweep[2], found.monitor):
+        console.message(said)
+    return result_table(found.sweep[2], found.monitor)
 
 
 def _beside(found: Comparison) -> Any:

@@ -141,7 +141,8 @@ def result_table(ranked: list[Setting], monitor: str) -> Any:
     keys = list(dict.fromkeys(key for setting in ranked for key in setting.settings))
     names = [name for name in dict.fromkeys(name for setting in ranked for name in setting.metrics) if name != monitor]
     repeats = any(setting.deviation is not None for setting in ranked)
-    headers = ("point", *keys, monitor, *(["+-"] if repeats else []), *names, "status")
+    told = any(not point.is_complete for setting in ranked for point in setting.points)
+    headers = ("point", *keys, monitor, *(["+-"] if repeats else []), *names, *(["status"] if told else []))
     rows = []
     for setting in ranked[:MOST_ROWS]:
         numbers = [point.number for point in setting.points]
@@ -149,5 +150,5 @@ def result_table(ranked: list[Setting], monitor: str) -> Any:
         cells = [place, *(setting.settings[key] for key in keys), console.number(setting.mean)]
         cells += [console.number(setting.deviation)] if repeats else []
         cells += [console.number(setting.metrics.get(name)) for name in names]
-        rows.append((*cells, setting.status))
+        rows.append((*cells, *([setting.status] if told else [])))
     return console.table(headers, rows, text_columns=1)

@@ -83,7 +83,8 @@ class LiveWatcher(SummaryWatcher):
         super().started(directory, num_points, how)
         self.bar = Progress(
             TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=None if self.console.width > 100 else 24),
+            BarColumn(bar_width=60 if self.console.width > 100 else 24),
+            TextColumn("{task.percentage:>3.0f} %"),
             TimeRemainingColumn(compact=True),
             TextColumn("left"),
             console=self.console,

@@ -63,7 +63,9 @@ def parse_axis(text: str, needs_count: bool = True) -> Axis:
     """
     key, equals, values = text.partition("=")
     if not equals or not _KEY.fullmatch(key):
-        raise UsageError(f"{text}: what is varied is written KEY=RANGE, such as optimizer.lr=1e-4..1e-1:log:16.")
+        raise UsageError(
+            f"{text}: what is varied is written KEY=RANGE, without spaces, such as optimizer.lr=1e-4..1e-1:log:16."
+        )
     match = _RANGE.fullmatch(values.strip())
     if match:
         return _range(key, text, match, needs_count)
@@ -91,10 +93,11 @@ def split_list(values: str, text: str) -> list[str]:
             start = place + 1
     parts.append(values[start:].strip())
     if waiting or quote:
-        raise UsageError(f"{text}: a {waiting[-1] if waiting else quote} is missing at the end.")
+        missing = waiting[-1] if waiting else quote
+        raise UsageError(f"{text} lacks a {missing} at its end. In a shell, put the whole of it in quotes.")
     if not all(parts):
         what = "there is no value" if len(parts) == 1 else "a value is missing beside a comma"
-        raise UsageError(f"{text}: {what}. Values are separated by commas: 0,0.2,0.5")
+        raise UsageError(f"{text}: {what}. Values are separated by commas, without spaces: 0,0.2,0.5")
     return parts
 
 
@@ -108,7 +111,8 @@ def _range(key: str, text: str, match: re.Match[str], needs_count: bool) -> Axis
         raise UsageError(f"{text}: a range is LOW..HIGH:COUNT or LOW..HIGH:log:COUNT, such as 1e-4..1e-1:log:16.")
     if not counts and needs_count:
         how = ":log" if is_log else ""
-        raise UsageError(f"{text}: how many values? {low_text}..{high_text}{how}:8 makes 8 of them.")
+        most = 8 if not _are_whole(low_text, high_text) else int(max(2, min(8, high - low + 1)))
+        raise UsageError(f"{text}: how many values? {low_text}..{high_text}{how}:{most} makes {most} of them.")
     if not (math.isfinite(low) and math.isfinite(high)):
         raise UsageError(f"{text}: one of its ends is too large for a number.")
     if low >= high:

@@ -84,20 +84,25 @@ def metric_against_key(key: str, metric: str, spots: Sequence[Spot], is_log: boo
 
 
 def curves(metric: str, found: Sequence[Curve]) -> Figure:
-    """One metric of several runs over their epochs, the best first."""
+    """One metric of several runs over their epochs, the best first. Those of one label have one colour."""
     figure, axes = new_figure()
-    for place, curve in enumerate(found):
+    labels = list(dict.fromkeys(curve.label for curve in found))
+    drawn: set[str] = set()
+    for curve in found:
+        place = labels.index(curve.label)
         color = COLORS[place] if place < MOST_LINES else FADED
         values = [float("nan") if value is None else value for value in curve.values]
         axes.plot(
             curve.epochs, values, color=color, linewidth=1.6 if place < MOST_LINES else 0.8,
-            label=plain(curve.label) if place < MOST_LINES else None, zorder=2 if place >= MOST_LINES else 3,
+            label=plain(curve.label) if place < MOST_LINES and curve.label not in drawn else None,
+            zorder=2 if place >= MOST_LINES else 3,
         )  # fmt: skip
+        drawn.add(curve.label)
     _stretch(axes, [value for curve in found for value in curve.values if value is not None])
     axes.set_xlabel("epoch")
     axes.set_ylabel(plain(metric.replace("_", " ")))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    legend(figure, "the best first" if len(found) <= MOST_LINES else f"the best of {len(found)}")
+    legend(figure, "the best first" if len(labels) <= MOST_LINES else f"the best of {len(labels)}")
     return figure
 
 
@@ -142,5 +147,5 @@ def _places(values: Sequence[str]) -> Mapping[str, float]:
 def _stretch(axes: Axes, values: Sequence[float]) -> None:
     """A log axis where the values span so much that the good ones would lie on one line."""
     finite = [value for value in values if abs(value) < float("inf")]
-    if finite and min(finite) > 0 and max(finite) / min(finite) > 20:
+    if finite and min(finite) > 0 and max(finite) / min(finite) > 6:
         axes.set_yscale("log")

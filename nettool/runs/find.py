@@ -7,19 +7,23 @@ from pathlib import Path
 
 from nettool.errors import RunError
 from nettool.runs.directory import ROOT, RunDirectory, all_runs, is_run
-from nettool.runs.sweeps import SweepDirectory, is_sweep, read_sweep
+from nettool.runs.sweeps import SweepDirectory, all_sweeps, is_sweep, read_sweep
 
 
-def find_run(argument: Path | None, root: Path = ROOT) -> RunDirectory:
+def find_run(argument: Path | None, root: Path = ROOT, sweeps: bool = True) -> RunDirectory:
     """The run that a user means: a run directory, its name under `runs/`, or the newest where nothing is said.
 
-    A sweep stands for its best point.
+    A sweep stands for its best point; sweeps: also where nothing is said.
     """
     if argument is None:
-        newest = max(all_runs(root), key=lambda run: run.config.stat().st_mtime_ns, default=None)
-        if newest is None:
+        found = {run: run.config.stat().st_mtime_ns for run in all_runs(root)}
+        if sweeps:
+            found |= {
+                _best_point(sweep): sweep.record.stat().st_mtime_ns for sweep in all_sweeps(root) if _has_best(sweep)
+            }
+        if not found:
             raise RunError(f"there are no runs in {root}/ yet. `nettool train CONFIG` makes one.")
-        return newest
+        return max(found, key=found.__getitem__)
     for path in (argument, root / argument, *([argument.parent] if argument.is_file() else [])):
         if is_run(path):
             return RunDirectory(path)
@@ -36,6 +40,13 @@ def find_run(argument: Path | None, root: Path = ROOT) -> RunDirectory:
     near = difflib.get_close_matches(str(argument), names, n=1)
     hint = f" Did you mean {near[0]}?" if near else " `nettool runs list` shows those there are."
     raise RunError(f"{argument}: no such run.{hint}")
+
+
+def _has_best(sweep: SweepDirectory) -> bool:
+    try:
+        return read_sweep(sweep).best is not None
+    except RunError:
+        return False
 
 
 def _best_point(sweep: SweepDirectory) -> RunDirectory:

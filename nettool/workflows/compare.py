@@ -182,17 +182,9 @@ def _figures(comparison: Comparison) -> Any:
 
     monitor = comparison.monitor
     column = monitor if any(monitor in row for each in comparison.runs for row in each.epochs) else "train_loss"
-    yield (
-        "curves",
-        curves(
-            column,
-            [
-                Curve(label_of(each, comparison.keys), *_columns(each.epochs, column))
-                for each in comparison.runs
-                if each.epochs
-            ],
-        ),
-    )
+    found = [Curve(label, *_columns(each.epochs, column)) for each, label in _labelled(comparison) if each.epochs]
+    if found:
+        yield "curves", curves(column, found)
     if comparison.sweep is None:
         return
     _, record, settings = comparison.sweep
@@ -212,6 +204,19 @@ def _figures(comparison: Comparison) -> Any:
         ]  # fmt: skip
         figure = metric_against_key(axis.key, monitor, spots, axis.is_log, comparison.mode == "max")
         yield f"by_{axis.key.replace('.', '_')}", figure
+
+
+def _labelled(comparison: Comparison) -> list[tuple[Compared, str]]:
+    """The runs, the best first, with what tells them apart; of a sweep its settings, which several seeds may share."""
+    if comparison.sweep is None:
+        return [(each, label_of(each, comparison.keys)) for each in comparison.runs]
+    by_name = {each.run.path.name: each for each in comparison.runs}
+    return [
+        (by_name[name], setting.name or "all")
+        for setting in comparison.sweep[2]
+        for point in setting.points
+        if (name := f"{point.number:04d}") in by_name
+    ]
 
 
 def label_of(each: Compared, keys: Sequence[str]) -> str:

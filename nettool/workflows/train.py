@@ -54,7 +54,7 @@ def resume(argument: Path | None, overrides: Sequence[str], watcher: Watcher) ->
     A run that is complete is left alone. Raises ConfigError for a change that a run does not bear, DataError where the
     data changed, DamagedError where no checkpoint is left, BusyError where another process is in the run.
     """
-    run = find_run(argument)
+    run = find_run(argument, sweeps=False)
     with occupied(run):
         loaded = load_run(run, overrides)
         if is_complete(run, loaded):

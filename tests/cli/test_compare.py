@@ -80,9 +80,11 @@ def test_a_sweep_is_compared_as_a_whole_and_drawn(nettool: Nettool, config: Path
     )
     result = nettool("runs", "compare", SWEEP)
     assert result.code == 0
-    assert len(result.out.splitlines()) == 2 + 16
+    assert len(result.out.splitlines()) == 2 + 8  # settings, of two seeds each
+    assert "the noise of 2 seeds" in result.err
+    assert len(nettool("runs", "compare", SWEEP, "--csv").out.splitlines()) == 1 + 16
     names = ["curves", "by_optimizer_lr", "by_activation"]
-    assert result.err.splitlines() == [f"drawn: {SWEEP}/plots/{name}.png" for name in names]
+    assert result.err.splitlines()[1:] == [f"drawn: {SWEEP}/plots/{name}.png" for name in names]
     for name in names:
         with Image.open(SWEEP / "plots" / f"{name}.png") as picture:
             assert picture.size[0] > 800

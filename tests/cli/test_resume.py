@@ -42,7 +42,7 @@ def test_a_run_goes_on_to_more_epochs_as_if_it_had_never_stopped(nettool: Nettoo
 def test_resume_without_a_run_says_how(nettool: Nettool) -> None:
     result = nettool("train", "--resume")
     assert result.code == 2
-    assert "Name a run, or take the newest: nettool train --resume last" in result.err
+    assert "Name one, or take the newest: nettool train --resume last" in result.err
 
 
 @pytest.mark.parametrize("name", ["last", RUN, "students-0001"])

@@ -32,7 +32,7 @@ def sweep_json(sweep: Path = SWEEP) -> dict[str, Any]:
 def test_a_sweep_trains_every_point_and_tells_the_best(nettool: Nettool, config: Path) -> None:
     result = nettool("sweep", config, RATES, "dropout=0.1,0.2", "epochs=5")
     assert (result.code, result.out) == (0, f"{SWEEP}\n")
-    assert "6 points, 6 together as one network with a member axis" in result.err
+    assert "6 points, 6 trained together as one batched network" in result.err
     assert "finished: 6 of 6 points" in result.err
     table = rows()
     assert [row["point"] for row in table] == list("123456")
@@ -89,7 +89,7 @@ def test_the_first_weights_and_the_order_of_the_examples_are_those_alone_to_the_
 def test_points_of_other_shapes_have_groups_of_their_own(nettool: Nettool, config: Path) -> None:
     result = nettool("sweep", config, "layers.0.units=4,8", "optimizer.lr=0.01,0.1", "batch_size=16,32", "--dry-run")
     assert result.code == 0
-    assert "8 points, each checked: 8 together as 4 networks with a member axis" in result.err
+    assert "8 points, each checked: 8 trained together as 4 batched networks" in result.err
     shown = json.loads(nettool("sweep", config, "layers.0.units=4,8", RATES, "--dry-run", "--json").out)
     assert shown["together"] == [[1, 2, 3], [4, 5, 6]]
     assert shown["points"][3] == ["layers.0.units=8", "optimizer.lr=0.001"]
@@ -129,7 +129,7 @@ def test_no_more_than_so_many_are_trained_together(
 ) -> None:
     monkeypatch.setattr(units, "MOST_MEMBERS", 3)
     result = nettool("sweep", config, "seed=0..6:7", "epochs=2")
-    assert "7 together as 3 networks with a member axis" in result.err
+    assert "7 trained together as 3 batched networks" in result.err
     assert [row["status"] for row in rows()] == ["finished"] * 7
 
 
@@ -144,6 +144,9 @@ def test_no_more_than_so_many_are_trained_together(
         (["dropout=0.5..0.1:3"], "the range is reversed"),
         (["optimizer.lr=0..1:log:3"], "a log range cannot touch 0"),
         ([], "nothing is varied"),
+        (["optimizer.lr=[0.1,0.2]"], "optimizer.lr=[0.1,0.2] is one value"),
+        (["seeds=5"], "that is an option, written --seeds 5"),
+        (["dropout=0,0.5", "dropout=0,0.2"], "dropout is there twice"),
         (["epochs=3"], "nothing is varied"),
         (["seed=0,1", "--seeds", "3"], "seed is varied twice"),
         (["--seeds", "1"], "--seeds 1: 2 at least"),
@@ -236,7 +239,7 @@ def test_points_drawn_at_random_are_the_same_each_time(nettool: Nettool, config:
 def test_seeds_are_averaged_and_noise_is_told_from_a_difference(nettool: Nettool, config: Path) -> None:
     result = nettool("sweep", config, "optimizer.lr=0.0001,0.05", "--seeds", "4", "epochs=10")
     assert result.code == 0
-    assert "optimizer.lr=0.05 is better than the next by more than the noise of 4 seeds." in result.err
+    assert "optimizer.lr=0.05 is better than every other by more than the noise of 4 seeds." in result.err
     said = json.loads(nettool("sweep", "--resume", "last", "--json").out)
     assert [setting["settings"] for setting in said["settings"]] == [
         {"optimizer.lr": "0.05"},

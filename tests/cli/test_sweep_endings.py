@@ -341,3 +341,27 @@ def test_lists_in_lists_stay_what_they_are(nettool: Nettool, config: Path) -> No
 def test_a_seed_that_is_held_is_the_first_of_several(nettool: Nettool, config: Path) -> None:
     shown = json.loads(nettool("sweep", config, "seed=5", "--seeds", "3", "--dry-run", "--json").out)
     assert shown["points"] == [["seed=5"], ["seed=6"], ["seed=7"]]
+
+
+def test_an_override_that_undoes_what_is_varied_is_told(nettool: Nettool, config: Path) -> None:
+    result = nettool("sweep", config, "optimizer.lr=0.1,0.2", "optimizer=sgd")
+    assert result.code == 2
+    assert "point 2 (optimizer.lr=0.2): it is the same as point 1 (optimizer.lr=0.1)" in " ".join(result.err.split())
+    assert not Path("runs").exists()
+
+
+def test_a_point_whose_weights_are_gone_is_trained_again(nettool: Nettool, config: Path) -> None:
+    nettool("sweep", config, RATES, "epochs=3", "--quiet")
+    assert "nothing left to train" in nettool("sweep", "--resume", SWEEP).err
+    (SWEEP / "0002" / "best.safetensors").unlink()
+    assert nettool("sweep", "--resume", SWEEP, "--quiet").code == 0
+    assert (SWEEP / "0002" / "best.safetensors").is_file()
+
+
+def test_the_newest_may_be_a_sweep(nettool: Nettool, config: Path) -> None:
+    nettool("train", config, "epochs=1", "--quiet")
+    nettool("sweep", config, "optimizer.lr=0.0001,0.05", "epochs=3", "--quiet")
+    assert f"{SWEEP}/0002/best.safetensors" in nettool("eval").out
+    assert nettool("train", "--resume", "last", "epochs=2", "--quiet").out == "runs/students-0001\n"
+    nettool("train", config, "epochs=1", "--quiet")
+    assert "runs/students-0002/best.safetensors" in nettool("eval").out

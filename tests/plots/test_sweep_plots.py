@@ -57,6 +57,13 @@ def test_curves_of_names_in_any_script_are_drawn_as_they_are() -> None:
     assert len(labels[3]) == 40
 
 
+def test_curves_of_one_setting_have_one_colour_and_one_name() -> None:
+    figure = curves("loss", [Curve(name, [1, 2], [2.0, 1.0]) for name in ("lr=1", "lr=1", "lr=2")])
+    lines = figure.axes[0].lines
+    assert lines[0].get_color() == lines[1].get_color() != lines[2].get_color()
+    assert texts(figure).splitlines()[1:] == ["lr=1", "lr=2"]
+
+
 def test_a_rate_test_shows_losses_and_the_suggestion_if_there_is_one() -> None:
     figure = rate_test([1e-3, 1e-2, 1e-1], [1.0, 0.5, 9.0], [1.0, 0.6, 4.0], 0.004)
     (axes,) = figure.axes

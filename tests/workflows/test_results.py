@@ -32,7 +32,7 @@ def test_settings_are_ranked_by_their_mean_over_seeds() -> None:
 def test_a_setting_of_which_a_seed_diverged_comes_behind_all_whole_ones() -> None:
     ranked = rank(points(lr_1=[0.1, None], lr_2=[0.8, 0.9], lr_3=[None, None]), "validation_loss", "min")
     assert [setting.name for setting in ranked] == ["lr=2", "lr=1", "lr=3"]
-    assert [setting.status for setting in ranked] == ["finished", "1 finished, 1 diverged", "diverged"]
+    assert [setting.status for setting in ranked] == ["finished", "1 diverged, 1 finished", "diverged"]
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_a_setting_of_which_a_seed_diverged_comes_behind_all_whole_ones() -> Non
     [
         (
             {"lr_1": [0.1, 0.2, 0.3], "lr_2": [0.5, 0.6, 0.7]},
-            "lr=1 is better than the next by more than the noise of 3 seeds",
+            "lr=1 is better than every other by more than the noise of 3 seeds",
         ),
         # The same spread, but no seed agrees with another on which is better.
         (

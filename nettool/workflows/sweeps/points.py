@@ -74,14 +74,22 @@ def plan_sweep(config: Path, request: Request, most: int | None = MOST_POINTS) -
     texts = (*_texts_of_section(source), *request.texts)
     source, request = source.without("sweep"), _with_section(source, request)
     axes: dict[str, Axis] = {}
-    for text in texts:  # what comes later takes the place of what came before
+    typed = [text.partition("=")[0] for text in request.texts]
+    for text in texts:  # what is typed takes the place of what the file says
         axis = parse_axis(text, needs_count=request.random is None)
+        if axis.key in OPTIONS:
+            raise UsageError(f"{text}: that is an option, written --{axis.key} {axis.values[0]}.")
+        if typed.count(axis.key) > 1:
+            raise UsageError(f"{axis.key} is there twice. Name all of its values at once: {axis.key}=0.1,0.2")
         axes.pop(axis.key, None)
         axes[axis.key] = axis
     replicates = _replicates(source, request, axes)
     varied = [axis for axis in axes.values() if len(axis.values) > 1 or axis.span is not None]
     if not varied and not replicates:
-        raise UsageError("nothing is varied. Say what is: optimizer.lr=1e-4..1e-1:log:16, or --seeds 5.")
+        held = "".join(f" {override} is one value." for axis in axes.values() for override in axis.overrides)
+        raise UsageError(
+            f"nothing is varied.{held} Several: optimizer.lr=0.1,0.2, a range: 1e-4..1e-1:log:16, or --seeds 5."
+        )
     if request.random is not None and not varied:
         raise UsageError("--random draws from what is varied, and nothing is: optimizer.lr=1e-4..1e-1:log")
     count = request.random if request.random is not None else num_combinations(varied)
@@ -187,6 +195,7 @@ def check_points(sweep: Sweep, shared: SharedData) -> list[CheckedPoint]:
     mistakes: dict[Mistake, list[int]] = {}
     loaded: dict[str, list[tuple[int, Loaded]]] = {}
     found: dict[int, CheckedPoint] = {}
+    seen: dict[str, int] = {}
 
     @contextmanager
     def at(number: int) -> Iterator[None]:
@@ -202,6 +211,12 @@ def check_points(sweep: Sweep, shared: SharedData) -> list[CheckedPoint]:
         with at(number):
             point = sweep.load(number)
             loaded.setdefault(shared.key(point.experiment.data, point.experiment.loss), []).append((number, point))
+            same = seen.setdefault(point.experiment.model_dump_json(), number)
+            if same != number:
+                raise UsageError(
+                    f"it is the same as point {same} ({sweep.name(same)}). What is typed later undoes what came "
+                    "before, as optimizer=sgd does to optimizer.lr: put it first."
+                )
     for points in loaded.values():  # those of the same data behind each other, so that they are read once
         for number, point in points:
             with at(number):

@@ -57,6 +57,8 @@ def _read(directory: SweepDirectory, record: SweepRecord, number: int) -> PointR
                 found = {**found, "metrics": reached(found, read_metrics(run))}
         except RunError as error:
             found = {"status": "killed" if not run.record.exists() else "damaged", "why": str(error)}
+    if found["status"] in COMPLETE and not run.best.is_file():
+        found = {**found, "status": "damaged", "why": "its best.safetensors is gone"}
     return PointResult(
         number,
         settings,
@@ -95,7 +97,7 @@ class Setting:
     def status(self) -> str:
         """What its points have in common, or how many of each."""
         names = [point.status for point in self.points]
-        kinds = list(dict.fromkeys(names))
+        kinds = sorted(set(names))
         return kinds[0] if len(kinds) == 1 else ", ".join(f"{names.count(kind)} {kind}" for kind in kinds)
 
     @property
@@ -148,15 +150,22 @@ def verdict(ranked: Sequence[Setting], monitor: str) -> str:
             f"The best by {monitor} is {best.name}."
         )
     equals = [setting for setting in whole[1:] if not _is_clear(best, setting, pairs)]
-    what = "seeds" if "seed" in best.points[0].settings else "folds"
+    noise = f"the noise of {_repeats(best)}"
     if not equals:
-        return f"{best.name} is better than the next by more than the noise of {len(pairs)} {what}."
+        return f"{best.name} is better than every other by more than {noise}."
     names = [setting.name for setting in equals[:3]]
     others = f" and {len(equals) - 3} more" if len(equals) > 3 else ""
-    return (
-        f"{best.name} is the best, but not by more than the noise of {len(pairs)} {what}: "
-        f"{', '.join(names)}{others} may be as good."
-    )
+    return f"{best.name} is the best, but not by more than {noise}: {', '.join(names)}{others} may be as good."
+
+
+def _repeats(setting: Setting) -> str:
+    """`5 seeds`, `3 seeds and 5 folds`."""
+    counts = {
+        name: len({point.settings[key] for point in setting.points})
+        for key, name in zip(REPLICATES, ("seeds", "folds"), strict=True)
+        if key in setting.points[0].settings
+    }
+    return " and ".join(f"{count} {name}" for name, count in counts.items())
 
 
 def _is_clear(best: Setting, other: Setting, pairs: Sequence[tuple[str, ...]]) -> bool:

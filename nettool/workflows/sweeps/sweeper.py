@@ -53,6 +53,8 @@ class Sweeper:
         self._ended = set(range(1, len(checked) + 1)) - set(left)
         self._write("running")
         error: NettoolError | None = None
+        if not left:
+            self._watcher.note("every point has come to its end before: there is nothing left to train.")
         if left:
             try:
                 self._train([checked[number - 1] for number in left], left)
@@ -168,7 +170,8 @@ class Sweeper:
             which = " ".join(f"{key}={value}" for key, value in first.settings.items())
             others = f", and {diverged - 1} more" if diverged > 1 else ""
             what = f"{diverged:,} of {total:,} points diverged ({which}{others})"
-            return DivergedError(f"{what}.{' The others are complete.' if diverged < total else ''}")
+            others = "The others are complete." if diverged < total else "Try smaller rates, or: nettool find-lr CONFIG"
+            return DivergedError(f"{what}. {others}")
         others = " The others are complete." if len(bad) < total else ""
         error = NettoolError(
             f"{len(bad):,} of {total:,} points came to no end: see the column `why` of {self._directory.table}.{others}"

@@ -140,8 +140,8 @@ def describe(units: Iterable[Unit], in_processes: int) -> str:
     alone = sum(not unit.is_together for unit in units)
     parts = []
     if together:
-        networks = "one network" if len(together) == 1 else f"{len(together)} networks"
-        parts.append(f"{sum(together):,} together as {networks} with a member axis")
+        networks = "one batched network" if len(together) == 1 else f"{len(together)} batched networks"
+        parts.append(f"{sum(together):,} trained together as {networks}")
     if alone:
         parts.append(f"{alone:,} on {'its' if alone == 1 else 'their'} own")
     how = f", in {in_processes} processes of one thread each" if in_processes > 1 else ""
