@@ -63,7 +63,8 @@ def metric_against_key(key: str, metric: str, spots: Sequence[Spot], is_log: boo
             linestyle="-" if numeric else "none", zorder=2 if place >= MOST_LINES else 3,
         )  # fmt: skip
     trained = sorted((places[spot.value], spot.train) for spot in spots if spot.train is not None)
-    if len(lines) == 1 and numeric and len(trained) > 1:
+    both = len(lines) == 1 and numeric and len(trained) > 1
+    if both:
         axes.plot(*zip(*trained, strict=True), color=COLORS[1], linestyle="--", marker=".", label="training loss")
         axes.lines[0].set_label(plain(metric.replace("_", " ")))
         legend(figure, "")
@@ -77,7 +78,7 @@ def metric_against_key(key: str, metric: str, spots: Sequence[Spot], is_log: boo
         axes.set_xticks(list(places.values()), [plain(value, 24) for value in places])
     _stretch(axes, [spot.mean for spot in spots])
     axes.set_xlabel(plain(key))
-    axes.set_ylabel(plain(metric.replace("_", " ")))
+    axes.set_ylabel("loss" if both else plain(metric.replace("_", " ")))
     if len(lines) > 1:
         legend(figure, "the best first")
     return figure
