@@ -29,10 +29,10 @@ def list_runs(
     tag: TagOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the runs under runs/, or the points of a sweep: what they reached, and how their configs were overridden."""
+    """List the sweeps and the runs under runs/, or the points of a sweep: what they reached, with which overrides."""
     from nettool.runs.directory import ROOT
-    from nettool.runs.sweeps import all_sweeps
     from nettool.workflows.runs import list_runs as records_of
+    from nettool.workflows.runs import list_sweeps
     from nettool.workflows.sweeps.find import find_sweep
 
     root = ROOT if sweep is None else find_sweep(sweep).path
@@ -40,13 +40,15 @@ def list_runs(
     if as_json:
         console.print_json(records)
         return
-    sweeps = [each.path.name for each in all_sweeps()] if sweep is None else []
+    sweeps = list_sweeps() if sweep is None and not tag else []
     if sweeps:
-        console.message(f"sweeps, whose points `nettool runs list SWEEP` lists: {', '.join(sweeps)}")
+        console.stdout().print(console.table(("sweep", "status", "varied", "best"), sweeps, text_columns=4))
     if not records:
         if not sweeps:
             typer.echo("there are no runs in runs/ yet; `nettool train CONFIG` makes one", err=True)
         return
+    if sweeps:
+        console.stdout().print()
     names = list(dict.fromkeys(name for record in records for name in record.get("metrics", {})))
     rows = []
     for record in records:

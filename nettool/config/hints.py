@@ -137,6 +137,8 @@ def meant_number(value: Any) -> str:
         return f" Write {re.sub('[^0-9]', '', value)}."
     if match := re.fullmatch(r"(\d+),\s*([a-z_]+)", value):
         return f" Give settings by name: `{{units: {match[1]}, activation: {match[2]}}}`."
+    if ".." in value or re.fullmatch(r"[^,]*\.[^,]*(,[^,]+)+|\d+(,\d+){2,}", value):
+        return " To train with several values: nettool sweep."
     if re.fullmatch(r"\d+,\d+", value):
         return f" Write {value.replace(',', '.')}, with a point."
     return ""

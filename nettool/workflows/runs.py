@@ -10,6 +10,7 @@ from nettool.errors import RunError, UsageError
 from nettool.runs.directory import ROOT, RunDirectory, all_runs, is_busy
 from nettool.runs.find import find_run
 from nettool.runs.journal import read_metrics, read_record
+from nettool.runs.sweeps import all_sweeps, read_sweep
 
 
 def list_runs(
@@ -35,6 +36,22 @@ def list_runs(
         return (value is None, sign * (value or 0.0))
 
     return sorted(records, key=rank)
+
+
+def list_sweeps(root: Path = ROOT) -> list[tuple[str, str, str, str]]:
+    """Of each sweep its name, how it ended, what it varied, and its best point; one that cannot be read is left out."""
+    found: list[tuple[str, str, str, str]] = []
+    for sweep in all_sweeps(root):
+        try:
+            record = read_sweep(sweep)
+        except RunError:
+            continue
+        status = "killed" if record.status == "running" and not is_busy(sweep.whole) else record.status
+        varied = f"{len(record.points):,} points: {', '.join(axis.key for axis in record.axes)}"
+        found.append(
+            (sweep.path.name, status, varied, "" if record.best is None else sweep.point(record.best).path.name)
+        )
+    return found
 
 
 def reached(record: Mapping[str, Any], epochs: Sequence[Mapping[str, float | None]]) -> dict[str, float | None]:

@@ -103,6 +103,8 @@ def test_a_sweep_stands_for_its_best_point(nettool: Nettool, config: Path) -> No
     assert f"{SWEEP}/0002" in nettool("runs", "show", "students-sweep-0001").out
     listed = nettool("runs", "list", SWEEP, "--sort", "validation_loss").out.splitlines()
     assert [line.split()[0] for line in listed[2:]] == ["0002", "0001"]
+    sweeps = nettool("runs", "list").out.splitlines()
+    assert sweeps[2].split() == ["students-sweep-0001", "finished", "2", "points:", "optimizer.lr", "0002"]
     record = json.loads((SWEEP / "sweep.json").read_text())
     (SWEEP / "sweep.json").write_text(json.dumps({**record, "best": None}))
     result = nettool("eval", SWEEP)

@@ -181,6 +181,14 @@ def test_a_config_with_a_mistake_of_its_own_says_it_once(nettool: Nettool, confi
     assert "students.yaml:8:1" in result.err
 
 
+@pytest.mark.parametrize("values", ["1e-4..1e-1:log:16", "0.1,0.2", "0.1..0.2", "32,64,128"])
+def test_several_values_belong_to_a_sweep(nettool: Nettool, config: Path, values: str) -> None:
+    for command in ("train", "find-lr"):
+        result = nettool(command, config, f"dropout={values}")
+        assert result.code == 2
+        assert "To train with several values: nettool sweep." in " ".join(result.err.split())
+
+
 # --- the section -------------------------------------------------------------------------------------------
 
 
