@@ -112,7 +112,7 @@ def compare(
     if as_json:
         console.print_json({"monitor": found.monitor, "differ": list(found.keys), "runs": found.rows()})
     elif as_csv:
-        console.answer(found.to_csv())
+        console.answer(found.as_csv())
     else:
         console.stdout().print(_of_settings(found) or _beside(found))
     folder = plots or (found.sweep[0].plots if found.sweep and not (as_json or as_csv) else None)

@@ -69,7 +69,7 @@ class Comparison:
             for each in self.runs
         ]  # fmt: skip
 
-    def to_csv(self) -> str:
+    def as_csv(self) -> str:
         """The rows; floats so that reading gives the same bits."""
         buffer = io.StringIO()
         rows = [as_cells(row) for row in self.rows()]

@@ -71,8 +71,17 @@ WRITERS = {
     "nettool/workflows/doctor.py": "a folder of its own, for its proof",
     "cli/nettool_cli/main.py": "the report of a bug",
     "cli/nettool_cli/streams.py": "/dev/null, and the streams that the process was given",
+    "nettool/workflows/sweeps/worker.py": "answers to the process that has started it",
+    "nettool/workflows/sweeps/workers.py": "what its processes complain of, in a file without a name",
 }
-INTO_MEMORY = {("nettool/workflows/predict.py", "pyarrow.parquet.write_table")}
+INTO_MEMORY = {
+    ("nettool/workflows/predict.py", "pyarrow.parquet.write_table"),
+    ("nettool/plots/figures.py", "savefig"),
+}
+OWN_PROCESSES = {
+    ("nettool/workflows/sweeps/workers.py", what) for what in ("subprocess.Popen", "subprocess.PIPE", "os.read")
+}
+"""A sweep starts this very program once more, on each core."""
 
 
 def hits(root: Path) -> Iterator[str]:
@@ -85,7 +94,7 @@ def hits(root: Path) -> Iterator[str]:
             for node in ast.walk(tree):
                 found = [*_executes(node, origins), *(() if name in WRITERS else _writes(node, origins))]
                 for what in found:
-                    if (name, what) not in INTO_MEMORY:
+                    if (name, what) not in INTO_MEMORY | OWN_PROCESSES:
                         yield f"{name}:{node.lineno}: {what}"  # type: ignore[attr-defined]
 
 

@@ -68,7 +68,7 @@ def _listen() -> None:
     for line in sys.stdin:
         _asked.put(json.loads(line))
     _asked.put(None)
-    os.kill(os.getpid(), signal.SIGTERM)
+    signal.raise_signal(signal.SIGTERM)  # Python hears it in the main thread
 
 
 if __name__ == "__main__":
