@@ -78,6 +78,13 @@ def sweep(config: Path) -> Iterator[Start]:
         process.communicate()
 
 
+def two_under_way() -> list[RunDirectory]:
+    """The points of the first sweep, once both have had some epochs."""
+    points = [RunDirectory(Path(f"runs/students-sweep-0001/{point:04d}")) for point in (1, 2)]
+    wait_for(lambda: all(point.metrics.exists() and point.metrics.stat().st_size > 1000 for point in points))
+    return points
+
+
 def statuses(name: str) -> list[str]:
     with Path(f"runs/{name}/sweep.csv").open() as file:
         return [row["status"] for row in csv.DictReader(file)]
@@ -110,8 +117,7 @@ two_cores = pytest.mark.skipif(num_cores() < 2, reason="processes are for those 
 @two_cores
 def test_processes_whose_command_is_killed_save_and_leave(sweep: Start) -> None:
     killed = sweep("runtime.engine=autograd", "layers.0.units=4,8", "epochs=100000", "checkpoint.every=1000 epochs")
-    points = [RunDirectory(Path(f"runs/students-sweep-0001/{point:04d}")) for point in (1, 2)]
-    wait_for(lambda: all(point.metrics.exists() and point.metrics.stat().st_size > 1000 for point in points))
+    points = two_under_way()
     killed.send_signal(signal.SIGKILL)
     killed.wait()
     wait_for(lambda: not any(is_busy(point) for point in points))
@@ -122,8 +128,7 @@ def test_processes_whose_command_is_killed_save_and_leave(sweep: Start) -> None:
 @two_cores
 def test_ctrl_c_reaches_the_processes_once_through_the_command(sweep: Start) -> None:
     begun = sweep("runtime.engine=autograd", "layers.0.units=4,8", "epochs=100000", "checkpoint.every=1000 epochs")
-    points = [RunDirectory(Path(f"runs/students-sweep-0001/{point:04d}")) for point in (1, 2)]
-    wait_for(lambda: all(point.metrics.exists() and point.metrics.stat().st_size > 1000 for point in points))
+    points = two_under_way()
     begun.send_signal(signal.SIGINT)
     out, err = begun.communicate(timeout=120)
     assert begun.returncode == 130, err

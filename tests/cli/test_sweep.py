@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -13,20 +11,8 @@ import torch
 from nettool.runs import checkpoint
 from nettool.workflows.sweeps import units
 from tests.cli.conftest import Nettool
+from tests.cli.sweep_files import RATES, SWEEP, rows, sweep_json
 from tests.same_run import journal
-
-SWEEP = Path("runs/students-sweep-0001")
-RATES = "optimizer.lr=0.001,0.01,0.1"
-
-
-def rows(sweep: Path = SWEEP) -> list[dict[str, str]]:
-    with (sweep / "sweep.csv").open() as file:
-        return list(csv.DictReader(file))
-
-
-def sweep_json(sweep: Path = SWEEP) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((sweep / "sweep.json").read_text())
-    return content
 
 
 def test_a_sweep_trains_every_point_and_tells_the_best(nettool: Nettool, config: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import errno
 import json
 import os
@@ -21,20 +20,8 @@ from nettool.training import epochs
 from nettool.training.history import EpochResult
 from nettool.workflows.sweeps import group, shared, training, units
 from tests.cli.conftest import Nettool
+from tests.cli.sweep_files import RATES, SWEEP, rows, sweep_json
 from tests.same_run import assert_same_run, journal
-
-SWEEP = Path("runs/students-sweep-0001")
-RATES = "optimizer.lr=0.001,0.01,0.1"
-
-
-def rows(sweep: Path = SWEEP) -> list[dict[str, str]]:
-    with (sweep / "sweep.csv").open() as file:
-        return list(csv.DictReader(file))
-
-
-def sweep_json(sweep: Path = SWEEP) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((sweep / "sweep.json").read_text())
-    return content
 
 
 def test_a_point_that_diverges_does_not_end_the_others(nettool: Nettool, config: Path) -> None:
