@@ -204,3 +204,9 @@ class EarlyStopping(Spec):
     """What is watched: validation_loss, train_loss ("until convergence"), or one of the `metrics`."""
     min_delta: NonNegative = 0.0
     """An improvement smaller than this does not count."""
+
+
+def chooser(early_stopping: EarlyStopping | None) -> str:
+    """The number on the validation split that chooses the best weights: what stops training, or the loss."""
+    monitor = early_stopping.monitor if early_stopping else "validation_loss"
+    return "validation_loss" if monitor == "train_loss" else monitor

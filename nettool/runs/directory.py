@@ -99,11 +99,17 @@ def claim_exactly(path: Path) -> RunDirectory:
     return RunDirectory(path)
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a process that was killed was writing there. Nobody else may be writing."""
+    for path in folder.glob(".*.tmp"):
+        durable.remove(path)
+
+
 def withdraw(run: RunDirectory) -> None:
     """Take a directory back in which no run could begin, so that its name is free again."""
     if not is_run(run.path):
-        for path in (run.path / LOCK, *run.path.glob(".*.tmp")):
-            durable.remove(path)
+        remove_leftovers(run.path)
+        durable.remove(run.path / LOCK)
         durable.remove(run.path)
 
 

@@ -177,12 +177,6 @@ def remove(path: Path) -> None:
         return
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove what a process that was killed was writing there. Nobody else may be writing."""
-    for path in folder.glob(".*.tmp"):
-        remove(path)
-
-
 # --- folders -----------------------------------------------------------------------------------------------
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 
-from nettool.config.optimization import EarlyStopping
+from nettool.config.optimization import EarlyStopping, chooser
 from nettool.data.dataset import Batch, Batching, Dataset
 from nettool.training.divergence import diverged_loss
 from nettool.training.evaluation import Evaluator, Measured
@@ -54,8 +54,7 @@ class Training:
         """What chooses the best weights; "" without a validation split, where the last are the best."""
         if self.validation is None:
             return ""
-        monitor = self.early_stopping.monitor if self.early_stopping else "validation_loss"
-        return "validation_loss" if monitor == "train_loss" else monitor
+        return chooser(self.early_stopping)
 
 
 @dataclass(frozen=True)

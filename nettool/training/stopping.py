@@ -13,6 +13,13 @@ def mode_of(monitor: str) -> Mode:
     return METRICS[monitor].mode if monitor in METRICS else "min"
 
 
+def cost(value: float | None, mode: Mode) -> float:
+    """What is the smaller the better the value is; without one, the worst."""
+    if value is None:
+        return math.inf
+    return value if mode == "min" else -value
+
+
 def improved(value: float, best: float | None, mode: Mode = "min", min_delta: float = 0.0) -> bool:
     """Whether `value` is better than `best` by more than `min_delta`; anything finite is better than None.
 

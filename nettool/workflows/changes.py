@@ -8,7 +8,7 @@ from typing import Any
 
 from nettool.config.experiment import Experiment
 from nettool.config.load import PATH_KEYS, Loaded
-from nettool.config.optimization import Cosine, OneCycle
+from nettool.config.optimization import Cosine, OneCycle, chooser
 from nettool.errors import ConfigError, ConfigPath, Mistake
 from nettool.training.history import EpochResult
 from nettool.workflows.replay import first_stop
@@ -32,8 +32,9 @@ def check_changes(loaded: Loaded, before: Experiment) -> None:
     ]
     if mistakes:
         mistakes[0] = replace(mistakes[0], text=f"{mistakes[0].text} {_RULE}")
-    if _monitor(before) != _monitor(loaded.experiment):
-        text = f"the best weights so far were chosen by {_monitor(before)}; that cannot change while a run goes on."
+    chosen_by = chooser(before.early_stopping)
+    if chosen_by != chooser(loaded.experiment.early_stopping):
+        text = f"the best weights so far were chosen by {chosen_by}; that cannot change while a run goes on."
         mistakes.append(Mistake(("early_stopping", "monitor"), text))
     if mistakes:
         with loaded.located():
@@ -66,12 +67,6 @@ def _flat(value: Any, path: ConfigPath = ()) -> Iterator[tuple[ConfigPath, Any]]
             yield from _flat(item, (*path, index))
     else:
         yield path, value
-
-
-def _monitor(experiment: Experiment) -> str:
-    """What chooses the best weights, see `Job.monitor`."""
-    monitor = experiment.early_stopping.monitor if experiment.early_stopping else "validation_loss"
-    return "validation_loss" if monitor == "train_loss" else monitor
 
 
 def spans_epochs(experiment: Experiment) -> bool:

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nettool.config.load import load
-from nettool.errors import RunError, UsageError
+from nettool.errors import NettoolError, RunError, UsageError
 from nettool.runs import durable
 from nettool.runs.cells import as_cells
 from nettool.runs.directory import ROOT, RunDirectory, all_runs
 from nettool.runs.find import find_run
 from nettool.runs.journal import read_metrics
 from nettool.runs.sweeps import SweepDirectory, SweepRecord, all_sweeps, is_sweep, read_sweep
-from nettool.training.stopping import mode_of
+from nettool.training.stopping import cost, mode_of
 from nettool.workflows.changes import flat_settings
 from nettool.workflows.runs import has_tags, reached, record_or_damage
 from nettool.workflows.sweeps.results import Setting, rank, read_results
@@ -128,13 +128,8 @@ def _compared(
     if by is not None and by not in metrics:
         raise UsageError(f"none of the runs has measured {by}. They have measured {', '.join(metrics)}.")
     mode = mode_of(monitor)
-    sign = -1 if mode == "max" else 1
-
-    def place(each: Compared) -> tuple[bool, float]:
-        value = each.metrics.get(monitor)
-        return value is None, sign * (value or 0.0)
-
-    return Comparison(tuple(sorted(compared, key=place)), differing, metrics, monitor, mode, sweep)
+    ranked = sorted(compared, key=lambda each: cost(each.metrics.get(monitor), mode))
+    return Comparison(tuple(ranked), differing, metrics, monitor, mode, sweep)
 
 
 def _epochs(run: RunDirectory) -> list[dict[str, float | None]]:
@@ -155,7 +150,7 @@ def _settings(run: RunDirectory) -> dict[str, Any]:
     """Every setting of its config by its dotted key."""
     try:
         experiment = load(run.config).experiment
-    except Exception as error:
+    except NettoolError as error:
         raise RunError(f"{run.config} cannot be read: {error}") from None
     found = flat_settings(experiment)
     return {".".join(map(str, path)): value for path, value in found.items()}

@@ -20,7 +20,7 @@ from nettool.config.write import to_yaml
 from nettool.errors import NettoolError, RunError
 from nettool.runs import checkpoint, durable, journal
 from nettool.runs.background import BackgroundWriter
-from nettool.runs.directory import FORMAT_VERSION, RunDirectory
+from nettool.runs.directory import FORMAT_VERSION, RunDirectory, remove_leftovers
 from nettool.training.divergence import check_weights
 from nettool.training.epochs import Progress
 from nettool.training.history import EpochResult
@@ -96,7 +96,7 @@ class Recorder:
 
     def _clean_up(self) -> None:
         """Remove what a killed process was writing, and see which weights are on disk."""
-        durable.remove_leftovers(self.run.path)
+        remove_leftovers(self.run.path)
         with contextlib.suppress(RunError):
             facts = check_facts(BestFacts, checkpoint.read_facts(self.run.best), self.run.best)
             self._best_epoch = facts.epoch

@@ -27,15 +27,10 @@ def list_runs(
     known = sorted({name for record in records for name in record.get("metrics", {})})
     if sort not in known:
         raise UsageError(f"no run has measured {sort}. Sort by one of {', '.join(known)}.")
-    from nettool.training.metrics import METRICS
+    from nettool.training.stopping import cost, mode_of
 
-    sign = -1 if sort in METRICS and METRICS[sort].mode == "max" else 1
-
-    def rank(record: dict[str, Any]) -> tuple[bool, float]:
-        value = record.get("metrics", {}).get(sort)
-        return (value is None, sign * (value or 0.0))
-
-    return sorted(records, key=rank)
+    mode = mode_of(sort)
+    return sorted(records, key=lambda record: cost(record.get("metrics", {}).get(sort), mode))
 
 
 def list_sweeps(root: Path = ROOT) -> list[tuple[str, str, str, str]]:

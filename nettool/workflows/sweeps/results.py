@@ -12,6 +12,7 @@ from nettool.errors import RunError
 from nettool.runs.directory import is_run
 from nettool.runs.journal import read_metrics
 from nettool.runs.sweeps import SweepDirectory, SweepRecord
+from nettool.training.stopping import cost
 from nettool.workflows.done import COMPLETE
 from nettool.workflows.runs import current_record, reached
 from nettool.workflows.sweeps.points import REPLICATES
@@ -75,7 +76,7 @@ def _read(directory: SweepDirectory, record: SweepRecord, number: int) -> PointR
 class Setting:
     """Points that differ in seed and fold alone. values: of what they are ranked by, of each that has one.
 
-    metrics: the mean of each over the points that came to an end. count: how many those are, of `points`.
+    metrics: the mean of each over the points that came to an end.
     """
 
     settings: dict[str, str]
@@ -87,6 +88,11 @@ class Setting:
     def mean(self) -> float | None:
         """Of what is ranked by."""
         return statistics.fmean(self.values.values()) if self.values else None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every point of it came to its end."""
+        return len(self.values) == len(self.points)
 
     @property
     def deviation(self) -> float | None:
@@ -113,13 +119,7 @@ def rank(results: Sequence[PointResult], monitor: str, mode: Literal["min", "max
         varied = tuple((key, value) for key, value in result.settings.items() if key not in REPLICATES)
         groups.setdefault(varied, []).append(result)
     settings = [_setting(dict(varied), points, monitor) for varied, points in groups.items()]
-    sign = -1 if mode == "max" else 1
-
-    def place(setting: Setting) -> tuple[bool, float]:
-        is_whole = setting.mean is not None and len(setting.values) == len(setting.points)
-        return not is_whole, sign * (math.inf * sign if setting.mean is None else setting.mean)
-
-    return sorted(settings, key=place)
+    return sorted(settings, key=lambda setting: (not setting.is_whole, cost(setting.mean, mode)))
 
 
 def _setting(varied: dict[str, str], points: Sequence[PointResult], monitor: str) -> Setting:
@@ -136,20 +136,19 @@ def _setting(varied: dict[str, str], points: Sequence[PointResult], monitor: str
 
 
 def verdict(ranked: Sequence[Setting], monitor: str) -> str:
-    """A plain word on whether the best is better than the next by more than the noise of seeds and folds."""
-    whole = [setting for setting in ranked if setting.mean is not None and len(setting.values) == len(setting.points)]
+    """A plain word on whether the best is better than the others by more than the noise of seeds and folds."""
+    whole = [setting for setting in ranked if setting.is_whole]
     if not whole:
         return "no setting came to its end with every seed"
     best = whole[0]
     if len(whole) == 1:
         return ""
-    pairs = sorted(best.values.keys() & whole[1].values.keys())
-    if len(pairs) < 2:
+    if len(best.values) < 2:
         return (
             f"each setting was trained once, so how much of a difference is luck is not known: --seeds 5 tells. "
             f"The best by {monitor} is {best.name}."
         )
-    equals = [setting for setting in whole[1:] if not _is_clear(best, setting, pairs)]
+    equals = [setting for setting in whole[1:] if not _is_clear(best, setting)]
     noise = f"the noise of {_repeats(best)}"
     if not equals:
         return f"{best.name} is better than every other by more than {noise}."
@@ -168,12 +167,9 @@ def _repeats(setting: Setting) -> str:
     return " and ".join(f"{count} {name}" for name, count in counts.items())
 
 
-def _is_clear(best: Setting, other: Setting, pairs: Sequence[tuple[str, ...]]) -> bool:
-    """A paired t-test (Student 1908), two-sided, 5 %: both settings were trained with the same seeds and folds."""
-    common = [pair for pair in pairs if pair in other.values]
-    differences = [best.values[pair] - other.values[pair] for pair in common]
-    if len(differences) < 2:
-        return False
+def _is_clear(best: Setting, other: Setting) -> bool:
+    """A paired t-test (Student 1908), two-sided, 5 %: whole settings were trained with the same seeds and folds."""
+    differences = [value - other.values[pair] for pair, value in best.values.items()]
     spread = statistics.stdev(differences)
     error = spread / math.sqrt(len(differences))
     return abs(statistics.fmean(differences)) > _t975(len(differences) - 1) * error

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from nettool.config.checks import has_validation
+from nettool.config.optimization import chooser
 from nettool.errors import ResourceError
 from nettool.runs import directory as runs
-from nettool.runs import durable
 from nettool.runs.sweeps import SweepDirectory, is_sweep, read_sweep, write_sweep
 from nettool.workflows.sweeps.find import find_sweep
 from nettool.workflows.sweeps.points import CheckedPoint, Request, Sweep, check_points, plan_sweep
@@ -26,7 +27,11 @@ class Planned:
 
     sweep: Sweep
     checked: list[CheckedPoint]
-    units: list[Unit]
+
+    @cached_property
+    def units(self) -> list[Unit]:
+        """What is trained together where there is no GPU."""
+        return plan_units(self.checked, range(1, len(self.checked) + 1), on_cpu=True)
 
     @property
     def how(self) -> str:
@@ -35,10 +40,9 @@ class Planned:
 
 
 def plan(config: Path, request: Request, most: int | None, shared: SharedData | None = None) -> Planned:
-    """Every point, checked, and what is trained together where there is no GPU. Writes nothing."""
+    """Every point, checked. Writes nothing."""
     sweep = plan_sweep(config, request, most)
-    checked = check_points(sweep, shared or SharedData())
-    return Planned(sweep, checked, plan_units(checked, range(1, len(checked) + 1), on_cpu=True))
+    return Planned(sweep, check_points(sweep, shared or SharedData()))
 
 
 def sweep(
@@ -78,7 +82,7 @@ def resume_sweep(argument: Path | None, watcher: SweepWatcher) -> SweepOutcome:
 
     directory = find_sweep(argument)
     with _occupied(directory):
-        durable.remove_leftovers(directory.path)
+        runs.remove_leftovers(directory.path)
         record = read_sweep(directory)
         sweep, shared = stored_sweep(record), SharedData()
         return Sweeper(directory, sweep, record, shared, watcher).carry_out(check_points(sweep, shared))
@@ -89,7 +93,7 @@ def _monitor(checked: Sequence[CheckedPoint]) -> str:
     experiment = checked[0].experiment
     if not has_validation(experiment.data):
         return "train_loss"
-    monitor = experiment.early_stopping.monitor if experiment.early_stopping else "validation_loss"
+    monitor = chooser(experiment.early_stopping)
     measured = all(monitor in ("validation_loss", *each.experiment.metric_names) for each in checked)
     return monitor if measured else "validation_loss"
 

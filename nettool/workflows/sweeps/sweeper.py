@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from operator import attrgetter
@@ -14,6 +14,7 @@ from typing import Any
 from nettool.config.layers import CUSTOM_LAYERS
 from nettool.errors import DivergedError, InterruptedRun, NettoolError, ResourceError
 from nettool.runs.sweeps import SweepDirectory, SweepRecord, write_sweep, write_table
+from nettool.training.stopping import cost
 from nettool.workflows import machine
 from nettool.workflows.recorder import Origin
 from nettool.workflows.signals import StopSignals
@@ -22,9 +23,8 @@ from nettool.workflows.sweeps.results import PointResult, rank, read_results
 from nettool.workflows.sweeps.shared import SharedData
 from nettool.workflows.sweeps.training import train_unit
 from nettool.workflows.sweeps.units import Unit, describe, plan_units, worth_processes
-from nettool.workflows.sweeps.watch import SweepOutcome, SweepWatcher, UnitWatcher, explained
+from nettool.workflows.sweeps.watch import Messages, SweepOutcome, SweepWatcher
 from nettool.workflows.sweeps.workers import train_in_processes
-from nettool.workflows.train import Outcome
 
 
 class Sweeper:
@@ -67,7 +67,8 @@ class Sweeper:
         results = [self._with_why(result) for result in read_results(self._directory, self._record)]
         ranked = rank(results, self._record.monitor, self._record.mode)
         if ranked and ranked[0].mean is not None:
-            best = min(filter(attrgetter("is_complete"), ranked[0].points), key=self._rank_of)
+            complete = filter(attrgetter("is_complete"), ranked[0].points)
+            best = min(complete, key=lambda point: cost(point.metrics.get(self._record.monitor), self._record.mode))
             self._record = self._record.model_copy(update={"best": best.number})
         self._write("interrupted" if error else "finished", str(error or ""))
         write_rows(self._directory, self._record, results)
@@ -80,10 +81,6 @@ class Sweeper:
         if result.number not in self._whys or result.is_complete:
             return result
         return replace(result, status="failed", why=self._whys[result.number])
-
-    def _rank_of(self, point: PointResult) -> float:
-        value = point.metrics.get(self._record.monitor)
-        return float("inf") if value is None else -value if self._record.mode == "max" else value
 
     def _write(self, status: str, why: str = "") -> None:
         now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -98,9 +95,9 @@ class Sweeper:
         write_sweep(self._directory, self._record)
 
     def _train(self, checked: Sequence[CheckedPoint], numbers: Sequence[int]) -> None:
-        on_cpu = machine.is_available("cuda") is False
-        units = plan_units(checked, numbers, on_cpu)
-        on_gpu = any(not on_cpu and each.experiment.runtime.device in ("auto", "cuda") for each in checked)
+        has_gpu = machine.is_available("cuda")
+        units = plan_units(checked, numbers, on_cpu=not has_gpu)
+        on_gpu = has_gpu and any(each.experiment.runtime.device in ("auto", "cuda") for each in checked)
         # A process of its own knows nothing of layers that were added from Python; on a GPU they would only queue.
         beside = worth_processes(units) and not on_gpu and not CUSTOM_LAYERS
         count = min(machine.num_cores(), len(units)) if beside else 1
@@ -115,15 +112,14 @@ class Sweeper:
                 self._leave(signals.received)
 
     def _one_after_another(self, units: Sequence[Unit], origin: Origin, signals: StopSignals) -> None:
+        messages = Messages(self._hear)
         for unit in units:
             try:
-                outcomes = train_unit(
-                    self._sweep, self._directory, unit.numbers, self._shared, _Ears(self._hear), origin
-                )
+                outcomes = train_unit(self._sweep, self._directory, unit.numbers, self._shared, messages, origin)
             except (ResourceError, InterruptedRun):
                 raise
             except Exception as failure:  # a bug fails these points, and not the others
-                _Ears(self._hear).failed(unit.numbers, failure)
+                messages.failed(unit.numbers, failure)
                 continue
             for outcome in outcomes:
                 if isinstance(outcome.error, InterruptedRun):
@@ -179,24 +175,6 @@ class Sweeper:
         )
         error.exit_code = max(self._codes, default=1)
         return error
-
-
-class _Ears(UnitWatcher):
-    """Passes on what a unit in this process tells, as if it were in another."""
-
-    def __init__(self, hear: Callable[[Mapping[str, Any]], None]) -> None:
-        self._hear = hear
-
-    def progress(self, shares: dict[int, float]) -> None:
-        self._hear({"shares": shares})
-
-    def failed(self, numbers: Sequence[int], failure: Exception) -> None:
-        why, code = explained(failure)
-        self._hear({"failed": list(numbers), "why": why, "code": code})
-
-    def finished(self, number: int, outcome: Outcome) -> None:
-        if not isinstance(outcome.error, InterruptedRun):
-            self._hear({"ended": number})
 
 
 def write_rows(directory: SweepDirectory, record: SweepRecord, results: Sequence[PointResult]) -> None:

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from nettool.config.load import Loaded, load
 from nettool.errors import NettoolError, ResourceError
 from nettool.runs import durable
-from nettool.runs.directory import RunDirectory, is_run, locked
+from nettool.runs.directory import RunDirectory, is_run, locked, remove_leftovers
 from nettool.runs.sweeps import SweepDirectory
 from nettool.training.epochs import Progress
 from nettool.training.history import EpochResult
@@ -70,7 +70,7 @@ def _take_seat(
         durable.claim_folder(run.path)
     stack.enter_context(locked(run))
     if not is_run(run.path):
-        durable.remove_leftovers(run.path)
+        remove_leftovers(run.path)
         return Seat(number, run, prepare_training(loaded, shared.read, threads), None)
     if loaded.experiment.optimizer.lr == "auto":  # which it has found when it began
         loaded = loaded.with_rate(load(run.config).experiment.optimizer.rate)

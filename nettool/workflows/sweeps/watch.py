@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from nettool.errors import NettoolError
+from nettool.errors import InterruptedRun, NettoolError, ResourceError
 from nettool.runs.sweeps import SweepDirectory, SweepRecord
 from nettool.workflows.sweeps.results import PointResult, Setting
 
 if TYPE_CHECKING:
     from nettool.workflows.train import Outcome
-
-
-def explained(failure: Exception) -> tuple[str, int]:
-    """Why points failed, and what a command ends with that did."""
-    if isinstance(failure, NettoolError):
-        return str(failure), failure.exit_code
-    return f"{type(failure).__name__}: {failure}", 1
 
 
 class UnitWatcher:
@@ -32,6 +25,30 @@ class UnitWatcher:
 
     def failed(self, numbers: Sequence[int], failure: Exception) -> None:
         """Points cannot be trained; what has begun of them is as it was."""
+
+
+class Messages(UnitWatcher):
+    """What a unit tells, as mappings that JSON has a form for. send: takes each."""
+
+    def __init__(self, send: Callable[[dict[str, Any]], None]) -> None:
+        self._send = send
+
+    def progress(self, shares: dict[int, float]) -> None:
+        """As pairs: a key of JSON is text."""
+        self._send({"shares": list(shares.items())})
+
+    def finished(self, number: int, outcome: Outcome) -> None:
+        """One that was interrupted has not ended."""
+        if not isinstance(outcome.error, InterruptedRun):
+            self._send({"ended": number})
+
+    def failed(self, numbers: Sequence[int], failure: Exception) -> None:
+        """Why, and what a command ends with that fails so. It is fatal to all where the disk refuses."""
+        is_ours = isinstance(failure, NettoolError)
+        why = str(failure) if is_ours else f"{type(failure).__name__}: {failure}"
+        code = failure.exit_code if isinstance(failure, NettoolError) else 1
+        is_fatal = isinstance(failure, ResourceError)
+        self._send({"failed": list(numbers), "why": why, "code": code, "is_fatal": is_fatal})
 
 
 class SweepWatcher:
