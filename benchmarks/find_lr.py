@@ -34,8 +34,8 @@ def look_at(name: str, seeds: int) -> tuple[str, ...]:
     config = CONFIGS / f"{name}.yaml"
     with tempfile.TemporaryDirectory() as folder:
         suggested = float(_answer(folder, "find-lr", "--quiet", config))
-        arguments = ["sweep", "--quiet", "--json", config, f"optimizer.lr={RATES}", "--seeds", seeds]
-        found = json.loads(_answer(folder, *arguments))
+        several = ["--seeds", seeds] if seeds > 1 else []
+        found = json.loads(_answer(folder, "sweep", "--quiet", "--json", config, f"optimizer.lr={RATES}", *several))
     settings = [each for each in found["settings"] if each["mean"] is not None]
     best, *_ = settings
     noise = best["mean"] + (best["deviation"] or 0.0)

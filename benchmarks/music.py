@@ -23,7 +23,8 @@ from torch import Tensor, nn
 
 from nettool.config.load import load
 from nettool.training.loop import fit
-from nettool.workflows.prepare import build_job, prepare_training
+from nettool.workflows.build import build_job
+from nettool.workflows.prepare import prepare_training
 
 
 def by_nettool(overrides: list[str], seed: int) -> tuple[float, float]:

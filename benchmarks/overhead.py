@@ -25,7 +25,8 @@ from nettool.runs.directory import RunDirectory, locked
 from nettool.training.epochs import Progress
 from nettool.training.loop import fit
 from nettool.workflows import machine
-from nettool.workflows.prepare import Prepared, build_job, prepare_training
+from nettool.workflows.build import build_job
+from nettool.workflows.prepare import Prepared, prepare_training
 from nettool.workflows.recorder import Recorder
 from nettool.workflows.train import train
 from nettool.workflows.watch import Watcher

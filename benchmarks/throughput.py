@@ -23,7 +23,8 @@ from tables import spread, table
 from torch import Tensor, nn
 
 from nettool.config.load import load
-from nettool.workflows.prepare import build_job, prepare_training
+from nettool.workflows.build import build_job
+from nettool.workflows.prepare import prepare_training
 
 TITLE = "Convolutions and an LSTM"
 

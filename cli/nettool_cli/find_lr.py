@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +12,7 @@ from nettool_cli import console
 from nettool_cli.arguments import ConfigArgument, JsonOption, OverridesArgument
 
 if TYPE_CHECKING:
-    from nettool.training.rate_test import RateTest
+    from nettool.training.rate_race import FoundRate
 
 
 def find_lr(
@@ -23,7 +24,7 @@ def find_lr(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="The rate alone; errors are shown.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Find a learning rate for a config, and print it: raise it from step to step and see when the loss rises.
+    """Find a learning rate for a config, and print it: raise it until the loss rises, then try some rates below.
 
     Examples: nettool find-lr configs/digits.yaml; nettool train c.yaml optimizer.lr=$(nettool find-lr c.yaml)
     """
@@ -36,29 +37,41 @@ def find_lr(
 
     if plot is not None:
         check_picture(plot)
+    if not quiet and not as_json:
+        console.message("raising the learning rate; then short trainings with those that look right")
     found = find(loaded)
     if plot is not None:
         draw(found, plot)
     if not quiet and not as_json:
         _show(found)
-    rate = found.rate()
+    rate, test = found.rate, found.test
     if as_json:
-        console.print_json({"lr": rate, "rates": found.rates, "losses": found.losses, "smooth": found.smooth})
+        tried = [{"lr": lap.rate, "loss": lap.loss if math.isfinite(lap.loss) else None} for lap in found.laps]
+        seen = {"rates": test.rates, "losses": test.losses, "smooth": test.smooth}
+        console.print_json({"lr": rate, "tried": tried, **seen})
     else:
         typer.echo(f"{rate:g}")
 
 
-def _show(found: RateTest) -> None:
-    """The chart, and what it says."""
+def _show(found: FoundRate) -> None:
+    """The chart of the test, and how the race went."""
     from nettool_cli.chart import curve_chart
 
-    out = console.stderr()
+    out, test = console.stderr(), found.test
     width, is_unicode = min(out.width, 100), out.encoding.startswith("utf")
-    below = f"learning rate {found.rates[0]:.1g} to {found.rates[-1]:.2g}"
-    out.print(curve_chart(found.smooth, width, below, is_unicode))
-    if found.suggested is not None:
-        lowest = min(range(len(found.smooth)), key=found.smooth.__getitem__)
-        console.message(
-            f"the loss was lowest at {found.rates[lowest]:.2g}, where steps were nearly too large. A fifth of that is "
-            f"a rate to train with: optimizer.lr={found.suggested:g}"
-        )
+    below = f"learning rate {test.rates[0]:.1g} to {test.rates[-1]:.2g}"
+    out.print(curve_chart(test.smooth, width, below, is_unicode))
+    if not found.laps:
+        return
+    console.message(
+        f"the loss was lowest at {test.lowest:.2g}, where steps were nearly too large. Rates around a fifth of that, "
+        f"each in {'a short training' if found.num_seeds == 1 else f'{found.num_seeds} short trainings'} "
+        f"of at most {found.num_steps:,} steps:"
+    )
+    rows = [(f"{lap.rate:g}{' (best)' if lap.rate == found.rate else ''}", _loss(lap.loss)) for lap in found.laps]
+    out.print(console.table(("learning rate", "loss"), rows))
+    console.message(f"a rate to train with: optimizer.lr={found.rate:g}")
+
+
+def _loss(loss: float) -> str:
+    return f"{loss:.4g}" if math.isfinite(loss) else "diverged"

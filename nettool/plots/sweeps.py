@@ -107,17 +107,23 @@ def curves(metric: str, found: Sequence[Curve]) -> Figure:
     return figure
 
 
-def rate_test(rates: Sequence[float], losses: Sequence[float], smooth: Sequence[float], found: float | None) -> Figure:
-    """The loss while the learning rate rises, and where the suggestion lies."""
+def rate_test(
+    rates: Sequence[float], losses: Sequence[float], smooth: Sequence[float], tried: Sequence[tuple[float, float]]
+) -> Figure:
+    """The loss while the learning rate rises, and the (rate, loss) of each short training, the best of them marked."""
     figure, axes = new_figure()
     axes.plot(rates, losses, color=FADED, linewidth=0.8, label="loss of each step")
     axes.plot(rates, smooth, color=COLORS[0], linewidth=1.8, label="smoothed")
-    if found is not None:
-        axes.axvline(found, color=COLORS[1], linestyle="--", label=f"suggested: {found:.2g}")
+    reached = [(rate, loss) for rate, loss in tried if loss < float("inf")]
+    if reached:
+        best = min(reached, key=lambda lap: lap[1])[0]
+        axes.axvline(best, color=COLORS[1], linestyle="--", label=f"suggested: {best:.2g}")
+        axes.plot(*zip(*reached, strict=True), color=COLORS[1], marker="o", linestyle=":", label="short trainings")
     axes.set_xscale("log")
     finite = [value for value in smooth if value == value]
     if finite:
-        low, high = min(finite), max(finite[0], min(finite) * 1.01)
+        low = min(*finite, *(loss for _, loss in reached)) if reached else min(finite)
+        high = max(finite[0], min(finite) * 1.01)
         axes.set_ylim(low - 0.15 * (high - low), high + 0.6 * (high - low))
     axes.set_xlabel("learning rate")
     axes.set_ylabel("loss")

@@ -1,7 +1,7 @@
 """The learning rate range test (Smith 2017): the rate rises from step to step, and the loss says which rates will do.
 
 At first the rate is too small for anything to happen; then the loss falls, the faster the larger the rate; then the
-steps become too large, and it rises again. A rate to train with lies below the one at which it was lowest.
+steps become too large, and it rises again. Rates to train with lie below the one at which it was lowest.
 """
 
 from __future__ import annotations
@@ -12,14 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nettool.errors import RunError
 from nettool.training.loop import Job
 from nettool.training.step import NonFiniteLoss
 
 LOWEST, HIGHEST = 1e-6, 100.0
 STEPS = 300
 BELOW_LOWEST_LOSS = 0.2
-"""The suggestion, of the rate at which the loss was lowest: what came nearest to the best rates of the examples."""
+"""Times the rate at which the loss was lowest: in the middle of where the best rates of the examples lay."""
 GIVES_UP_AT = 4.0
 """Times the first losses: from there on, nothing is to be learned from larger rates."""
 AVERAGED = 31
@@ -37,24 +36,16 @@ class RateTest:
     smooth: tuple[float, ...]
 
     @property
-    def suggested(self) -> float | None:
-        """A rate to train with, to two digits; None where the loss did not fall at any."""
-        if len(self.smooth) < AVERAGED:
-            return None
-        lowest = int(np.argmin(self.smooth))
-        if self.smooth[lowest] > (1 - LEAST_FALL) * self.smooth[0]:
-            return None
-        return float(f"{BELOW_LOWEST_LOSS * self.rates[lowest]:.2g}")
+    def lowest(self) -> float:
+        """The rate at which the loss was lowest."""
+        return self.rates[int(np.argmin(self.smooth))]
 
-    def rate(self) -> float:
-        """The same. Raises RunError where there is none."""
-        suggested = self.suggested
-        if suggested is None:
-            raise RunError(
-                f"the loss did not fall at any learning rate from {LOWEST:g} to {HIGHEST:g}, so none can be suggested. "
-                "Is there anything to learn, and did the weights not begin where they are best already?"
-            )
-        return suggested
+    @property
+    def promising(self) -> float | None:
+        """Where rates to train with lie; None where the loss did not fall at any."""
+        if len(self.smooth) < AVERAGED or min(self.smooth) > (1 - LEAST_FALL) * self.smooth[0]:
+            return None
+        return BELOW_LOWEST_LOSS * self.lowest
 
 
 def raise_rate(job: Job) -> RateTest:

@@ -7,12 +7,13 @@ from pathlib import Path
 from nettool.config.load import Loaded
 from nettool.errors import UsageError
 from nettool.runs import durable
-from nettool.training.rate_test import RateTest
-from nettool.workflows.prepare import find_rate, prepare_training
+from nettool.training.rate_race import FoundRate
+from nettool.workflows.prepare import prepare_training
+from nettool.workflows.rate import find_rate
 
 
-def find_lr(loaded: Loaded) -> RateTest:
-    """Read the data, build the network, and raise the rate. Writes nothing.
+def find_lr(loaded: Loaded) -> FoundRate:
+    """Read the data, build the network, raise the rate, and race for the best. Writes nothing.
 
     Raises ConfigError or DataError for whatever keeps the training from making sense.
     """
@@ -21,14 +22,15 @@ def find_lr(loaded: Loaded) -> RateTest:
     return find_rate(prepare_training(loaded))
 
 
-def draw(found: RateTest, path: Path) -> None:
-    """The loss against the rate, as a png. Raises UsageError for another kind of file or one that is there."""
+def draw(found: FoundRate, path: Path) -> None:
+    """The losses against the rate, as a png. Raises UsageError for another kind of file or one that is there."""
     check_picture(path)
 
     from nettool.plots.figures import as_png
     from nettool.plots.sweeps import rate_test
 
-    durable.write_file(path, as_png(rate_test(found.rates, found.losses, found.smooth, found.suggested)))
+    test, laps = found.test, [(lap.rate, lap.loss) for lap in found.laps]
+    durable.write_file(path, as_png(rate_test(test.rates, test.losses, test.smooth, laps)))
 
 
 def check_picture(path: Path) -> None:

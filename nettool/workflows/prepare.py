@@ -1,4 +1,4 @@
-"""From a config to all that training needs: data, plan, loss, device, threads, and from these the job."""
+"""From a config to all that training needs: data, plan, loss, device, threads."""
 
 from __future__ import annotations
 
@@ -8,30 +8,17 @@ import torch
 
 from nettool.config.experiment import Experiment
 from nettool.config.load import Loaded
-from nettool.config.runtime import parse_interval
-from nettool.data.augment import Augmenter
 from nettool.data.bundle import TrainingData
-from nettool.data.dataset import Batching, Dataset, Stretches
+from nettool.data.dataset import Dataset, Stretches
 from nettool.data.prepare import prepare
-from nettool.model.compile import Network, compile_network
 from nettool.model.losses import Loss
 from nettool.model.plans import NetworkPlan
-from nettool.training.engines import Engine, build_step, choose_engine, departure_note
-from nettool.training.epochs import Training
-from nettool.training.history import History
-from nettool.training.loop import Job
+from nettool.training.engines import Engine, choose_engine, departure_note
 from nettool.training.metrics import baseline_predictions
-from nettool.training.optimizers import Remembering
-from nettool.training.rate_test import RateTest, raise_rate
-from nettool.training.schedules import build_schedule
-from nettool.training.state import TrainingState
-from nettool.training.stopping import build_stopper
 from nettool.training.token_metrics import token_shares
 from nettool.workflows import machine
 from nettool.workflows.check import Read, check_config
-from nettool.workflows.trained import baseline_metrics, decoder, make_evaluator, make_loss
-
-BATCH_NORMS = (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d)
+from nettool.workflows.trained import baseline_metrics, decoder, make_loss
 
 
 @dataclass(frozen=True)
@@ -95,19 +82,12 @@ def prepare_training(loaded: Loaded, read: Read = prepare, threads: int | None =
 
 def _with_found_rate(prepared: Prepared) -> Prepared:
     """`lr: auto`: find one, and go on as if the config had it. Raises RunError where there is none to be found."""
+    from nettool.workflows.rate import find_rate  # which most trainings have no use for
+
     found = find_rate(prepared)
-    loaded = prepared.loaded.with_rate(found.rate())
-    note = f"optimizer.lr is auto: {found.rate():.3g}, a fifth of the rate at which the loss was lowest."
+    loaded = prepared.loaded.with_rate(found.rate)
+    note = f"optimizer.lr is auto: {found.rate:g}, the best of {len(found.laps)} that were tried in short trainings."
     return replace(prepared, loaded=loaded, notes=(*prepared.notes, note))
-
-
-def find_rate(prepared: Prepared) -> RateTest:
-    """Raise the learning rate step by step, and see where the loss falls and where it rises (Smith 2017)."""
-    experiment = prepared.loaded.experiment
-    computing = machine.computing(experiment.runtime, prepared.device, prepared.threads)
-    with computing, machine.random_numbers(experiment.seed, prepared.device):
-        job, _ = build_job(replace(prepared, loaded=prepared.loaded.with_rate(1.0)))
-        return raise_rate(job)
 
 
 def _baseline(data: TrainingData) -> tuple[float, ...]:
@@ -118,46 +98,3 @@ def _baseline(data: TrainingData) -> tuple[float, ...]:
     target = decoder(data.encoders)(train_split.target)
     row = baseline_predictions(target, data.signature.target, 1, train_split.weights)
     return tuple(row[0].tolist())
-
-
-def build_job(prepared: Prepared) -> tuple[Job, TrainingState]:
-    """The network, its optimizer, its schedule, and the data on the device."""
-    experiment = prepared.loaded.experiment
-    network = compile_network(prepared.plan, experiment.seed, prepared.device)
-    step = build_step(prepared.engine, network, prepared.loss, experiment)
-    job = Job(step=step, **vars(build_training(prepared, network)))
-    return job, build_state(prepared, job, network, step.optimizer)
-
-
-def build_training(prepared: Prepared, network: Network) -> Training:
-    """All that does not change, with the data on the device."""
-    experiment, device = prepared.loaded.experiment, prepared.device
-    train_split = Dataset.from_split(prepared.data.splits["train"], device)
-    validation = prepared.data.splits.get("validation")
-    augment = experiment.data.augment
-    interval, unit = parse_interval(experiment.checkpoint.every)
-    return Training(
-        train=train_split,
-        validation=None if validation is None else Dataset.from_split(validation, device),
-        batching=Batching(
-            len(train_split),
-            prepared.batch_size,
-            experiment.seed,
-            skip_single=any(isinstance(module, BATCH_NORMS) for module in network.modules()),
-            augment=None if augment is None else Augmenter(augment),
-        ),
-        accumulate=experiment.accumulate,
-        epochs=experiment.epochs,
-        early_stopping=experiment.early_stopping,
-        evaluate=make_evaluator(prepared.loss, prepared.data.encoders, experiment.metric_names, prepared.plan),
-        yield_every=int(interval) if unit == "steps" else 0,
-    )
-
-
-def build_state(prepared: Prepared, training: Training, network: Network, optimizer: Remembering) -> TrainingState:
-    """Where training begins."""
-    experiment = prepared.loaded.experiment
-    steps, epochs = training.steps_per_epoch, experiment.epochs
-    schedule = build_schedule(experiment.schedule, experiment.optimizer.rate, steps, epochs)
-    history = History(experiment.metric_names, with_validation=training.validation is not None)
-    return TrainingState(network, optimizer, schedule, build_stopper(experiment.early_stopping), history)

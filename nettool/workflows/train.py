@@ -17,9 +17,10 @@ from nettool.runs.journal import read_record
 from nettool.training.loop import Job, fit
 from nettool.training.state import TrainingState
 from nettool.workflows import machine
+from nettool.workflows.build import build_job
 from nettool.workflows.changes import stop_note
 from nettool.workflows.exhaustion import out_of_memory_in_training
-from nettool.workflows.prepare import Prepared, build_job
+from nettool.workflows.prepare import Prepared
 from nettool.workflows.recorder import Origin, Recorder
 from nettool.workflows.resume import Saved, is_complete, load_run, prepare_resumption, restore
 from nettool.workflows.signals import StopSignals

@@ -33,9 +33,46 @@ def test_the_loss_falls_from_the_first_rate_to_the_lowest_and_rises_behind_it(ne
     found = json.loads(nettool("find-lr", config, "--json").out)
     assert len(found["rates"]) == len(found["losses"]) == len(found["smooth"])
     lowest = found["smooth"].index(min(found["smooth"]))
-    assert found["lr"] == pytest.approx(found["rates"][lowest] / 5, rel=0.05)
     assert found["smooth"][0] > 1.5 * found["smooth"][lowest]
     assert found["smooth"][-1] > 1.5 * found["smooth"][lowest]
+
+
+def test_rates_below_the_lowest_race_and_the_best_wins(nettool: Nettool, config: Path) -> None:
+    found = json.loads(nettool("find-lr", config, "--json").out)
+    rates, losses = [lap["lr"] for lap in found["tried"]], [lap["loss"] for lap in found["tried"]]
+    lowest = found["rates"][found["smooth"].index(min(found["smooth"]))]
+    assert pytest.approx(lowest / 5, rel=0.05) in rates
+    assert found["lr"] == rates[losses.index(min(losses))] not in (rates[0], rates[-1])
+
+
+def test_each_lap_is_the_beginning_of_that_training(nettool: Nettool, config: Path) -> None:
+    more = ("epochs=4", "schedule=cosine")
+    tried = json.loads(nettool("find-lr", config, "--json", *more).out)["tried"]
+    for lap in tried[:2]:
+        reached = []
+        for seed in range(5):
+            run = Path(
+                nettool("train", config, f"optimizer.lr={lap['lr']}", f"seed={seed}", "--quiet", *more).out.strip()
+            )
+            reached.append(json.loads((run / "run.json").read_text())["metrics"]["validation_loss"])
+        assert sum(reached) / 5 == pytest.approx(lap["loss"], rel=1e-4)
+
+
+def test_a_network_that_is_trained_alone_races_too(nettool: Nettool, config: Path) -> None:
+    more = ("runtime.engine=autograd", "epochs=3")
+    lap, *others = json.loads(nettool("find-lr", config, "--json", *more).out)["tried"]
+    run = Path(nettool("train", config, f"optimizer.lr={lap['lr']}", "--quiet", *more).out.strip())
+    assert json.loads((run / "run.json").read_text())["metrics"]["validation_loss"] == lap["loss"]
+    assert len(others) >= 4
+
+
+def test_a_long_epoch_is_cut(nettool: Nettool, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nettool.workflows.rate.steps_of", lambda flops: 3)
+    result = nettool("find-lr", config)
+    assert "of at most 3 steps" in " ".join(result.err.split())
+    for engine in ("closed_form", "autograd"):
+        found = json.loads(nettool("find-lr", config, "--json", f"runtime.engine={engine}").out)
+        assert len({lap["loss"] for lap in found["tried"]}) == len(found["tried"]), "each was measured where it was cut"
 
 
 def test_the_picture_is_drawn_and_nothing_is_overwritten(nettool: Nettool, config: Path) -> None:
@@ -101,7 +138,7 @@ def test_auto_finds_the_rate_trains_with_it_and_writes_it_down(nettool: Nettool,
 def test_each_point_of_a_sweep_may_find_its_own_rate(nettool: Nettool, config: Path) -> None:
     assert nettool("sweep", config, "optimizer.lr=auto", "dropout=0.1,0.4", "epochs=2", "--quiet").code == 0
     for number, dropout in ((1, 0.1), (2, 0.4)):
-        rate = float(nettool("find-lr", config, "--quiet", f"dropout={dropout}").out)
+        rate = float(nettool("find-lr", config, "--quiet", "epochs=2", f"dropout={dropout}").out)
         run = Path(f"runs/students-sweep-0001/{number:04d}")
         assert load(run / "config.yaml").experiment.optimizer.lr == rate
 

@@ -47,9 +47,9 @@ OWN = {
         runs="background cells checkpoint directory durable find journal strict_json sweeps",
         training="""classification_metrics closed_form closed_form.activations closed_form.chain closed_form.flat
             closed_form.inputs closed_form.losses closed_form.norms closed_form.step closed_form.units curves divergence
-            engines epochs evaluation history loop metrics optimizers products rate_test regression_metrics schedules state step stopping
+            engines epochs evaluation history loop metrics optimizers products regression_metrics schedules state step stopping
             token_metrics""",
-        workflows="""changes check done exhaustion machine prepare recorder replay resume room rows signals train trained
+        workflows="""build changes check done exhaustion machine prepare recorder replay resume room rows signals train trained
             watch""",
     ),
 }

@@ -7,21 +7,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
-from nettool.data.member_batches import MemberBatching
 from nettool.errors import DivergedError, InterruptedRun, NettoolError
-from nettool.model.compile import Network, compile_network
 from nettool.runs.directory import RunDirectory
-from nettool.training.closed_form.members import MemberStep
 from nettool.training.epochs import Progress, Training, forget_a_late_stop
 from nettool.training.history import EpochResult
 from nettool.training.state import TrainingState
 from nettool.training.together import Member, fit_together
 from nettool.workflows import machine
 from nettool.workflows.exhaustion import out_of_memory_in_training
-from nettool.workflows.prepare import Prepared, build_state, build_training
+from nettool.workflows.prepare import Prepared
 from nettool.workflows.recorder import Origin, Recorder
 from nettool.workflows.resume import Saved, restore
 from nettool.workflows.signals import StopSignals
+from nettool.workflows.sweeps.build import build_members
 from nettool.workflows.sweeps.watch import UnitWatcher
 from nettool.workflows.train import Outcome, put_back
 from nettool.workflows.watch import as_note
@@ -94,22 +92,8 @@ class _Group:
 
     def build(self) -> None:
         """The networks, each as it would be alone, and the step that moves all of them."""
-        experiments = [seat.prepared.loaded.experiment for seat in self._seats]
-        networks: list[Network] = []
-        first_of_seed: dict[int, Network] = {}
-        for seat, experiment in zip(self._seats, experiments, strict=True):
-            network = compile_network(seat.prepared.plan, experiment.seed)
-            network.share_masks(first_of_seed.setdefault(experiment.seed, network))
-            networks.append(network)
-        trainings = [build_training(seat.prepared, net) for seat, net in zip(self._seats, networks, strict=True)]
-        prepared = self._seats[0].prepared
-        own = MemberBatching(tuple(training.batching for training in trainings)).own
-        optimizers = [experiment.optimizer for experiment in experiments]
-        self._step = MemberStep(networks, prepared.loss, experiments[0].loss, optimizers, own, prepared.engine.onednn)
-        for seat, recorder, training, network, optimizer in zip(
-            self._seats, self._recorders, trainings, networks, self._step.optimizers, strict=True
-        ):
-            state = build_state(seat.prepared, training, network, optimizer)
+        members, self._step = build_members([seat.prepared for seat in self._seats])
+        for seat, recorder, (training, state) in zip(self._seats, self._recorders, members, strict=True):
             if seat.saved is not None:
                 restore(state, seat.saved, seat.run.last)
             for note in (*seat.prepared.notes, *(seat.saved.notes if seat.saved else ())):
@@ -203,12 +187,3 @@ class _Group:
                 self._watcher.finished(seat.number, self.outcomes[seat.number])
             if error is None:
                 raise
-
-
-def fitting_threads(seats: Sequence[Seat]) -> int:
-    """By the work of one step of all of them. Much of it are passes over memory, which a second thread hardly helps:
-    16 members of a small table take as long with two as with one.
-    """
-    prepared = seats[0].prepared
-    runtime = prepared.loaded.experiment.runtime
-    return machine.choose_threads(runtime, prepared.plan, prepared.batch_size * len(seats) // 4)

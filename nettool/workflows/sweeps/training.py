@@ -15,7 +15,8 @@ from nettool.training.history import EpochResult
 from nettool.workflows.prepare import prepare_training
 from nettool.workflows.recorder import Origin
 from nettool.workflows.resume import Saved, is_complete, prepare_resumption
-from nettool.workflows.sweeps.group import Seat, fitting_threads, train_group
+from nettool.workflows.sweeps.build import fitting_threads
+from nettool.workflows.sweeps.group import Seat, train_group
 from nettool.workflows.sweeps.points import Sweep
 from nettool.workflows.sweeps.shared import SharedData
 from nettool.workflows.sweeps.watch import UnitWatcher
@@ -53,7 +54,9 @@ def train_unit(
                 seats.setdefault(_place(seat.saved), []).append(seat)
         for group in seats.values():
             if len(group) > 1:
-                outcomes += train_group(group, threads or fitting_threads(group), watcher, origin)
+                outcomes += train_group(
+                    group, threads or fitting_threads(group[0].prepared, len(group)), watcher, origin
+                )
             else:
                 (seat,) = group
                 outcomes.append(carry_out(seat.prepared, seat.run, _Lone(seat, watcher), seat.saved, origin))

@@ -17,7 +17,7 @@ from typing import Any
 from nettool.config.optimization import SGD, OptimizerSpec, RMSprop
 from nettool.memory import free_bytes
 from nettool.model.memory import bytes_of_example, bytes_of_weights
-from nettool.model.plans import LayerPlan
+from nettool.model.plans import LayerPlan, NetworkPlan
 from nettool.model.verdicts import without_closed_form
 from nettool.workflows.sweeps.points import CheckedPoint
 
@@ -72,8 +72,17 @@ def _gains_by_company(checked: CheckedPoint, on_cpu: bool) -> bool:
     """Whether it is one of those that can be trained with others, and small enough to be the faster for it."""
     runtime = checked.experiment.runtime
     is_here = on_cpu or runtime.device == "cpu"
-    is_small = 3 * checked.plan.flops * checked.batch_size <= MOST_STEP_FLOPS
-    return is_here and is_small and runtime.allows_closed_form and not without_closed_form(checked.plan)
+    return (
+        is_here
+        and is_small(checked.plan, checked.batch_size)
+        and runtime.allows_closed_form
+        and not without_closed_form(checked.plan)
+    )
+
+
+def is_small(plan: NetworkPlan, batch_size: int) -> bool:
+    """Whether a step is so short that several networks are trained faster side by side."""
+    return 3 * plan.flops * batch_size <= MOST_STEP_FLOPS
 
 
 def _kind(checked: CheckedPoint) -> str:
