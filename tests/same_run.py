@@ -18,11 +18,11 @@ RECORDED = ("status", "epochs", "best_epoch", "metrics", "baseline", "seed", "da
 
 
 def assert_same_run(first: Path, second: Path) -> None:
-    """The same config, journal, record, best weights and state of training."""
+    """The same config, journal, record, best weights, trace and state of training."""
     assert journal(first) == journal(second)
     assert record(first) == record(second)
     assert_same_state(first / "last.safetensors", second / "last.safetensors")
-    for name in ("config.yaml", "best.safetensors"):
+    for name in ("config.yaml", "best.safetensors", "trace.safetensors"):
         assert (first / name).read_bytes() == (second / name).read_bytes(), name
 
 

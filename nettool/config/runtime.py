@@ -67,9 +67,13 @@ class Runtime(Spec):
 
 
 class Checkpoint(Spec):
-    """How often the state of training is saved."""
+    """How often the state of training is saved, and what is kept of the past."""
 
     main: ClassVar[str | None] = "every"
 
     every: Annotated[str, AfterValidator(_checked_interval)] = "30 seconds"
     """`30 seconds`, `5 epochs` or `500 steps`. The end of training and a signal save in any case."""
+    keep: Literal["trace", "all", "none"] = "trace"
+    """Which weights of the past are kept, for pictures of how they came about. trace: those of up to 256 epochs, in one
+    file of at most 10 MB; a network for which that is too little has none. all: those of every checkpoint, each as a
+    file that `nettool eval` takes."""

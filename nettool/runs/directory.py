@@ -62,6 +62,21 @@ class RunDirectory:
         return self.path / "previous.safetensors"
 
     @property
+    def trace(self) -> Path:
+        """The weights of past epochs, as far as they fit."""
+        return self.path / "trace.safetensors"
+
+    @property
+    def kept(self) -> Path:
+        """A folder with the weights of every checkpoint, where the config asks for them."""
+        return self.path / "checkpoints"
+
+    @property
+    def plots(self) -> Path:
+        """A folder with pictures, when asked for."""
+        return self.path / "plots"
+
+    @property
     def log(self) -> Path:
         """What the terminal said."""
         return self.path / "log.txt"

@@ -28,6 +28,7 @@ from nettool.training.state import Best, TrainingState
 from nettool.workflows import machine
 from nettool.workflows.changes import spans_epochs
 from nettool.workflows.done import experiment_fingerprint
+from nettool.workflows.past_weights import PastWeights
 from nettool.workflows.rows import columns, journal_row
 from nettool.workflows.trained import BestFacts, check_facts, facts_of
 from nettool.workflows.watch import describe_epoch, finite
@@ -148,6 +149,8 @@ class Recorder:
         names = self.experiment.metric_names
         rows = (journal_row(result, names) for result in state.history)
         self._journal = journal.Journal(self.run, columns(names), rows)
+        members = self.prepared.engine.members
+        self._past = PastWeights(self.run, self.experiment.checkpoint, state, members)
 
     def log(self, line: str) -> None:
         """Add a line to log.txt."""
@@ -160,6 +163,7 @@ class Recorder:
             assert self._journal is not None
             self._journal.append(journal_row(event, self.experiment.metric_names))
             self.log(describe_epoch(event, self.experiment.epochs))
+            self._past.see(event.epoch)
         if self._is_due(event, state):
             self.save(state)
 
@@ -180,8 +184,14 @@ class Recorder:
         check_weights(state)
         tensors, position = state.to_tensors()
         facts = {**self._facts, "elapsed": self._elapsed(), "state": position}
-        best = self._new_best(state)
-        self._writer.start(lambda: self._write(tensors, facts, best))
+        best, trace = self._new_best(state), self._past.prepare()
+
+        def write() -> None:
+            self._past.write_trace(trace)
+            self._past.keep(tensors, facts)
+            self._write(tensors, facts, best)
+
+        self._writer.start(write)
         self._saved_at = time.monotonic()
         self._saved_position = (state.epoch, state.step)
 
@@ -212,8 +222,9 @@ class Recorder:
         checkpoint.save(self.run.best, tensors, {**self._facts, "epoch": best.epoch})
 
     def save_best(self, state: TrainingState) -> None:
-        """Make the best weights durable, and leave the last checkpoint as it is."""
+        """Make the best weights and their trace durable, and leave the last checkpoint as it is."""
         self.wait()
+        self._past.write_trace(self._past.prepare())
         best = self._new_best(state)
         if best is not None:
             self._write_best(best)

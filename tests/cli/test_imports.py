@@ -48,8 +48,8 @@ OWN = {
         training="""classification_metrics closed_form closed_form.activations closed_form.chain closed_form.flat
             closed_form.inputs closed_form.losses closed_form.norms closed_form.step closed_form.units curves divergence
             engines epochs evaluation history loop metrics optimizers products regression_metrics schedules state step stopping
-            token_metrics""",
-        workflows="""build changes check done exhaustion machine prepare recorder replay resume room rows signals train trained
+            token_metrics trace""",
+        workflows="""build changes check done exhaustion machine past_weights prepare recorder replay resume room rows signals train trained
             watch""",
     ),
 }
