@@ -23,6 +23,9 @@ from nettool.workflows import evaluate as evaluation
 from nettool.workflows import generate as generation
 from nettool.workflows import predict as prediction
 from nettool.workflows import train as training
+from nettool.workflows.pictures.draw import check_kinds
+from nettool.workflows.pictures.kinds import KINDS
+from nettool.workflows.pictures.subject import Subject, Wishes
 from nettool.workflows.prepare import prepare_training
 from nettool.workflows.sweeps import sweep as sweeping
 from nettool.workflows.sweeps.points import Request
@@ -32,6 +35,7 @@ from nettool.workflows.watch import Watcher
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
     from torch import nn
 
     from nettool.config.data import SplitName
@@ -101,6 +105,15 @@ class Run:
     def evaluate(self, split: SplitName | None = None, file: str | Path | None = None) -> evaluation.Evaluation:
         """Measure the best weights on a split (default: test) or on another file."""
         return evaluation.evaluate(self._trained, split=split, file=Path(file) if file else None)
+
+    def plot(self, kind: str, split: SplitName | None = None, features: Sequence[str] = ()) -> Figure:
+        """A picture of this kind as a matplotlib figure; see `nettool plot --kinds`.
+
+        split: of which examples (default: validation). features: the two of a boundary. Raises UsageError for a kind
+        that there is not, or that says nothing of this run.
+        """
+        check_kinds([kind])
+        return KINDS[kind].draw(Subject(self._directory, Wishes(split, tuple(features))))
 
 
 class Sweep:

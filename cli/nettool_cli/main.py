@@ -23,6 +23,7 @@ from nettool_cli import (
     find_lr,
     generate,
     init,
+    plot,
     predict,
     runs,
     schema,
@@ -52,6 +53,7 @@ app.command("eval")(evaluate.evaluate)
 app.command("predict")(predict.predict)
 app.command("generate")(generate.generate)
 app.command("verify")(verify.verify)
+app.command("plot")(plot.plot)
 app.add_typer(runs.app, name="runs")
 app.command("schema")(schema.schema)
 app.command("doctor")(doctor.doctor)

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from nettool.errors import UsageError
+from nettool.errors import NettoolError, UsageError
 from nettool_cli import console
 from nettool_cli.arguments import OptionalConfigArgument, OverridesArgument, TagOption, parse_tags
 
 if TYPE_CHECKING:
     from nettool.config.load import Loaded
+    from nettool.runs.directory import RunDirectory
     from nettool.workflows.train import Outcome
     from nettool.workflows.watch import Watcher
 
@@ -45,6 +46,9 @@ def train(
             help="Where a run of the same experiment on the same data is finished, print that one instead.",
         ),
     ] = False,
+    plots: Annotated[
+        bool, typer.Option("--plots", help="At the end draw pictures of the run, as `nettool plot` does.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary; errors are shown.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the run's record as JSON, not just its path.")] = False,
 ) -> None:
@@ -74,8 +78,25 @@ def train(
             _answer(run.path, read_record(run), as_json)
             return
         outcome = _begin(loaded, run_dir, quiet, parse_tags(tag))
+    if plots:
+        _draw(outcome.run, quiet)
     with rather_told(outcome.error):
         _answer(outcome.run.path, outcome.record, as_json)
+
+
+def _draw(run: RunDirectory, quiet: bool) -> None:
+    """The result is safe by now: what cannot be drawn is told, and no more."""
+    from nettool.workflows.pictures.draw import draw
+    from nettool.workflows.pictures.subject import Subject, Wishes
+
+    files: list[Path] = []
+    try:
+        for picture in draw(Subject(run, Wishes()), (), run.plots, ("png", "svg")):
+            files += picture.files
+    except NettoolError as error:
+        console.message(f"warning: not all pictures could be drawn: {error}")
+    if files and not quiet:
+        console.message(f"{len(files) // 2} pictures in {run.plots}")
 
 
 def _answer(run: Path, record: dict[str, Any], as_json: bool) -> None:

@@ -3,25 +3,72 @@
 from __future__ import annotations
 
 import io
+import textwrap
+import warnings
+from functools import cache
+from typing import Any, Literal
 
+import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import get_font_names
 
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#8c8c8c")
 """Told apart by those who see few colours too (Okabe and Ito 2008)."""
 FADED = "#c4c4c4"
+DEFAULT_FONT = "DejaVu Sans"
+FONTS_OF_OTHER_SCRIPTS = (
+    "Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans JP", "Noto Sans SC", "Noto Sans KR", "Hiragino Sans",
+    "PingFang SC", "Apple SD Gothic Neo", "WenQuanYi Zen Hei", "IPAexGothic", "Noto Sans Arabic", "Noto Sans Hebrew",
+    "Noto Sans Devanagari", "Noto Sans Thai", "Arial Unicode MS", "Symbola", "Noto Emoji",
+)  # fmt: skip
+"""Asked for what the default font lacks, where they are installed."""
 
 
 def new_figure(width: float = 8.0, height: float = 4.5) -> tuple[Figure, Axes]:
     """An empty figure with one pair of axes. In inches; pyplot, which keeps what it drew, has no part in it."""
+    figure, (axes,) = new_panels(1, 1, width, height)
+    return figure, axes
+
+
+def new_panels(rows: int, columns: int, width: float, height: float, **settings: Any) -> tuple[Figure, list[Axes]]:
+    """A figure with several pairs of axes, row by row. settings: as `Figure.subplots` and its grid take them."""
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots()
+    panels = figure.subplots(rows, columns, squeeze=False, **settings).ravel().tolist()
+    for axes in panels:
+        _style(axes)
+    return figure, panels
+
+
+def _style(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(visible=True, color="#e6e6e6", linewidth=0.8)
     axes.set_axisbelow(True)
-    return figure, axes
+
+
+def readable_on(color: tuple[float, ...]) -> str:
+    """Black or white, whichever can be read on this colour."""
+    red, green, blue = color[:3]
+    return "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 0.55 else "black"
+
+
+def headline(axes: Axes, text: str, size: float = 10.0) -> None:
+    """What the picture says, above it: as many lines as it takes."""
+    figure = axes.get_figure()
+    assert isinstance(figure, Figure)
+    place = axes.get_subplotspec()
+    share = 1.0 if place is None else place.get_position(figure).width
+    inches = figure.get_figwidth() * share
+    letters = max(20, int(inches * 110 / size / 0.85))
+    axes.set_title("\n".join(textwrap.wrap(text, letters)), loc="left", fontsize=size)
+
+
+def caption(figure: Figure, text: str) -> Figure:
+    """Small print beneath the picture."""
+    figure.supxlabel(plain(text, 100), x=0.995, ha="right", fontsize=7, color="#666666")
+    return figure
 
 
 def legend(figure: Figure, title: str) -> None:
@@ -29,11 +76,32 @@ def legend(figure: Figure, title: str) -> None:
     figure.legend(loc="outside right upper", frameon=False, fontsize=8, title=title, title_fontsize=8, alignment="left")
 
 
+Format = Literal["png", "svg"]
+
+
 def as_png(figure: Figure) -> bytes:
     """The picture as a file's content, the same bytes each time."""
+    return as_bytes(figure, "png")
+
+
+def as_bytes(figure: Figure, kind: Format) -> bytes:
+    """The same in either format. Texts of an svg are text: they can be searched, and read in any script."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
+    metadata = {"Software": None} if kind == "png" else {"Date": None, "Creator": None}
+    fonts = [DEFAULT_FONT, *_other_fonts()]
+    settings: Any = {"svg.hashsalt": "nettool", "svg.fonttype": "none", "font.sans-serif": fonts}
+    with matplotlib.rc_context(settings), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # it is a box, and the svg has it as text
+        figure.savefig(buffer, format=kind, dpi=150, metadata=metadata)
+    figure.set_layout_engine("none")  # laid out once more it would move by a hair
     return buffer.getvalue()
+
+
+@cache
+def _other_fonts() -> tuple[str, ...]:
+    """Those of the usual fonts for other scripts that are installed here."""
+    installed = set(get_font_names())
+    return tuple(name for name in FONTS_OF_OTHER_SCRIPTS if name in installed)
 
 
 def plain(text: str, most: int = 40) -> str:

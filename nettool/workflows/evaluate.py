@@ -14,11 +14,9 @@ from nettool.config.data import DataSpec, SplitName
 from nettool.config.signature import NumberTarget
 from nettool.data.arrow import from_numpy
 from nettool.data.dataset import Dataset
-from nettool.data.encode import encode_rows, load_rows
+from nettool.data.encode import encode_rows
 from nettool.data.examples import Split
-from nettool.data.fingerprints import fingerprint_of
 from nettool.data.image_encoder import ImageEncoder
-from nettool.data.reading import resolve
 from nettool.data.series import SeriesEncoder
 from nettool.data.text_encoder import StreamEncoder
 from nettool.data.values import codes
@@ -26,7 +24,8 @@ from nettool.errors import DataError, UsageError
 from nettool.training.metrics import all_metrics
 from nettool.workflows import machine
 from nettool.workflows.breakdown import Group, parts_of
-from nettool.workflows.trained import Trained, baseline_metrics, baseline_predictions, check_files
+from nettool.workflows.examples import found_data, has_split, load_examples
+from nettool.workflows.trained import Trained, baseline_metrics, baseline_predictions
 
 
 @dataclass(frozen=True)
@@ -71,11 +70,9 @@ def evaluate(
         where = str(file)
         encoded, table = encode_rows(file, trained.encoders, needs_target=True)
     else:
-        check_files(spec)
-        spec = spec if spec.is_stream else resolve(spec)
-        where = split or _default_split(spec)
-        _check_unchanged(spec, trained, where)
-        encoded, table = load_rows(spec, trained.encoders, where)
+        spec = found_data(spec)
+        where = split or ("test" if has_split(spec, "test") else "validation")
+        encoded, table = load_examples(trained, spec, where)
     features = trained.encoders.features
     if table is not None and isinstance(features, ImageEncoder):
         table = table.drop_columns([features.name])  # which holds a hash of each image
@@ -111,23 +108,6 @@ def _notes(trained: Trained) -> tuple[str, ...]:
     if str(trained.device) == trained.trained_on:
         return ()
     return (f"trained on {trained.trained_on}, measured on {trained.device}: the last digits may differ.",)
-
-
-def _default_split(spec: DataSpec) -> SplitName:
-    has_test = spec.test is not None or (spec.path is not None and spec.split.test > 0)
-    return "test" if has_test else "validation"
-
-
-def _check_unchanged(spec: DataSpec, trained: Trained, split: SplitName) -> None:
-    """The same bytes give the same splits; other bytes would let training examples into the test."""
-    role = split if getattr(spec, split, None) is not None else "path" if spec.path is not None else "train"
-    path = getattr(spec, role)
-    known = trained.fingerprint.get(role)
-    if known is None or fingerprint_of(Path(path), spec)["sha256"] != known.sha256:
-        raise DataError(
-            f"{path} is not the data that the run was trained on (its sha256 differs), so its splits are not the "
-            f"same either. Bring the old file back with data.{role}=..., or evaluate a new one with --data FILE."
-        )
 
 
 def _by_column(trained: Trained, encoded: Split, table: pa.Table, by: str, names: tuple[str, ...]) -> tuple[Group, ...]:

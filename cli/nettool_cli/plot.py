@@ -1,0 +1,68 @@
+"""nettool plot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from nettool_cli import console
+from nettool_cli.arguments import RunArgument
+
+
+def plot(
+    run: RunArgument = None,
+    kinds: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="KIND", help="Kinds of pictures. Default: all that suit the run.", show_default=False),
+    ] = None,
+    split: Annotated[
+        Literal["train", "validation", "test"] | None,
+        typer.Option(help="Of which examples. Default: validation, or test where there is no validation split."),
+    ] = None,
+    features: Annotated[
+        str | None, typer.Option(metavar="A,B", help="The two of a boundary. Default: those that matter most.")
+    ] = None,
+    directions: Annotated[
+        Literal["auto", "path", "random"],
+        typer.Option(help="Of a landscape: the plane of the way that training took, or random ones (Li et al. 2018)."),
+    ] = "auto",
+    to: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Where to. Default: plots/ in the run.")] = None,
+    format: Annotated[Literal["png", "svg", "both"], typer.Option(help="What kind of file.")] = "both",
+    show_kinds: Annotated[bool, typer.Option("--kinds", help="List the kinds of pictures that there are.")] = False,
+) -> None:
+    """Draw pictures of a run: curves, mistakes, what its probabilities are worth.
+
+    Examples: nettool plot; nettool plot runs/digits-0001 confusion; nettool plot digits-0001 roc --split test
+    """
+    from nettool.workflows.pictures.kinds import KINDS
+
+    if show_kinds:
+        console.stdout().print(console.table(("kind", "what"), [(each.name, each.what) for each in KINDS.values()], 2))
+        return
+
+    from nettool.runs.find import find_run
+    from nettool.workflows.pictures.draw import check_kinds, draw
+    from nettool.workflows.pictures.subject import Subject, Wishes
+
+    names = list(kinds or ())
+    if run is not None and str(run) in KINDS and not run.exists():  # the newest run is meant
+        run, names = None, [str(run), *names]
+    overrides = [name for name in names if "=" in name]
+    names = [name for name in names if "=" not in name]
+    check_kinds(names)
+    found = find_run(run)
+    subject = Subject(found, Wishes(split, parse_features(features), directions), overrides)
+    formats: list[Literal["png", "svg"]] = ["png", "svg"] if format == "both" else [format]
+    for picture in draw(subject, names, to or found.plots, formats):
+        typer.echo("\n".join(map(str, picture.files)))
+
+
+def parse_features(text: str | None) -> tuple[str, ...]:
+    """`a,b` as two names, as csv would read them: a name with a comma in it stands in quotation marks."""
+    if text is None:
+        return ()
+    import csv
+
+    return tuple(name.strip() for name in next(csv.reader([text], skipinitialspace=True), []))

@@ -1,0 +1,1 @@
+"""What a trained network does and why: numbers, no pictures, no files."""

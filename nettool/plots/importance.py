@@ -1,0 +1,40 @@
+"""What a network looks at: how much worse it gets without each column."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+
+from nettool.analysis.importance import Importance
+from nettool.plots.figures import COLORS, FADED, headline, new_figure, plain
+
+MOST_BARS = 20
+
+
+def importance(found: Sequence[Importance], metric: str, reached: float) -> Figure:
+    """Bars of how much the metric gets worse when a column is shuffled, the most important on top.
+
+    metric: its name; reached: what it is with all columns as they are.
+    """
+    shown = list(found[:MOST_BARS])
+    figure, axes = new_figure(7.4, 1.6 + 0.34 * max(len(shown), 3))
+    axes.grid(visible=False, axis="y")
+    for place, each in enumerate(reversed(shown)):
+        low, high = float(each.losses.min()), float(each.losses.max())
+        color = COLORS[0] if low > 0 else FADED
+        axes.barh(place, each.mean, color=color, height=0.7)
+        axes.plot([low, high], [place, place], color="#333333", linewidth=1.4)
+    axes.axvline(0, color="#333333", linewidth=0.8)
+    axes.set_yticks(range(len(shown)), [plain(each.name, 28) for each in reversed(shown)])
+    axes.set_xlabel(f"{plain(metric)} gets worse by (line: from {len(found[0].losses)} shuffles)" if found else "")
+    told = f"{metric.replace('_', ' ')} is {reached:.4g}"
+    useless = sum(float(each.losses.min()) <= 0 for each in found)
+    if shown:
+        told += f"; without what {plain(shown[0].name, 28)} tells it is worse by {shown[0].mean:.3g}"
+    if useless:
+        told += f". {useless} of {len(found)} columns (grey) make no difference that is more than chance"
+    headline(axes, told)
+    if len(found) > MOST_BARS:
+        axes.text(0.99, 0.02, f"{len(found) - MOST_BARS} more below", transform=axes.transAxes, ha="right", fontsize=8)
+    return figure

@@ -1,0 +1,67 @@
+"""nettool plot: pictures of a run, as files in its plots folder or in another."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nettool.errors import NettoolError, UsageError
+from nettool.runs import durable
+from nettool.workflows.pictures.kinds import KINDS, Kind
+from nettool.workflows.pictures.subject import Subject, Unsuitable
+
+if TYPE_CHECKING:
+    from nettool.plots.figures import Format
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture that was drawn. files: one for each format."""
+
+    kind: Kind
+    files: tuple[Path, ...]
+
+
+def check_kinds(names: Sequence[str]) -> None:
+    """Raise UsageError for a kind of picture that there is not."""
+    for name in names:
+        if name not in KINDS:
+            near = difflib.get_close_matches(name, KINDS, n=1)
+            hint = f"Did you mean {near[0]}?" if near else f"There are {', '.join(KINDS)}."
+            raise UsageError(f"{name}: no such picture. {hint}")
+
+
+def draw(subject: Subject, names: Sequence[str], folder: Path, formats: Sequence[Format]) -> Iterator[Picture]:
+    """Draw these kinds; without any, all that suit the run. Yields each as it is written.
+
+    A picture that was drawn before is replaced. Raises UsageError for one that the run does not suit, if it was named;
+    and, after all that can be drawn, the first error of another kind: data that are gone, weights that are damaged.
+    """
+    check_kinds(names)
+    failure: NettoolError | None = None
+    for name in dict.fromkeys(names or KINDS):
+        try:
+            figure = KINDS[name].draw(subject)
+        except NettoolError as error:
+            if names:
+                raise
+            if not isinstance(error, Unsuitable):
+                failure = failure or error
+            continue
+        durable.make_folders(folder)
+        yield Picture(KINDS[name], tuple(_write(figure, folder / f"{name}.{each}", each) for each in formats))
+    if failure is not None:
+        raise failure
+
+
+def _write(figure: object, path: Path, kind: Format) -> Path:
+    from matplotlib.figure import Figure
+
+    from nettool.plots.figures import as_bytes
+
+    assert isinstance(figure, Figure)
+    durable.write_file(path, as_bytes(figure, kind))
+    return path

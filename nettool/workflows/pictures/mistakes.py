@@ -1,0 +1,55 @@
+"""The worst examples of a run, with what the user knows them by: their image, or their row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nettool.analysis.mistakes import Mistake, worst
+from nettool.analysis.outcomes import Classified
+from nettool.data.arrow import from_numpy
+from nettool.data.columns import used
+from nettool.data.image_encoder import ImageEncoder
+from nettool.workflows.pictures.subject import Subject, Unsuitable
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MOST_ROWS, MOST_IMAGES, MOST_COLUMNS = 15, 24, 5
+
+
+def worst_examples(subject: Subject) -> Figure:
+    """Raises Unsuitable where nothing is wrong."""
+    from nettool.plots.mistakes import mistaken_images, mistaken_rows
+
+    if not subject.outcomes:
+        raise Unsuitable(
+            "mistakes: the run predicts the next token of a text; look at what it writes: nettool generate"
+        )
+    name, outcome = next(iter(subject.outcomes.items()))
+    shows_images = isinstance(subject.trained.encoders.features, ImageEncoder)
+    found = worst(outcome, MOST_IMAGES if shows_images else MOST_ROWS)
+    if not found:
+        raise Unsuitable(f"mistakes: all {len(outcome.actual):,} examples of {subject.split} are right.")
+    if isinstance(outcome, Classified):
+        title = f"{int((~outcome.is_right).sum()):,} of {len(outcome.actual):,} are wrong; the surest of them first"
+    else:
+        title = f"predicted {outcome.name}, the farthest off first"
+    title = f"{name}: {title}" if name and isinstance(outcome, Classified) else title
+    places = np.array([mistake.place for mistake in found])
+    if shows_images:
+        pixels = subject.examples.take(places).features
+        assert isinstance(pixels, np.ndarray)
+        return mistaken_images(found, pixels, title)
+    rows = subject.examples.rows[places]
+    return mistaken_rows(found, (rows + 1).tolist(), _columns(subject, found, rows), title)
+
+
+def _columns(subject: Subject, found: list[Mistake], rows: np.ndarray) -> list[tuple[str, list[str]]]:
+    """Some of the features, as they stand in the table."""
+    if subject.table is None:
+        return []
+    names = [column.name for column in used(subject.trained.encoders.columns, "feature")][:MOST_COLUMNS]
+    chosen = subject.table.select(names).take(from_numpy(rows))
+    return [(name, ["" if cell is None else str(cell) for cell in chosen.column(name).to_pylist()]) for name in names]

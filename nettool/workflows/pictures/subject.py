@@ -1,0 +1,159 @@
+"""A run and what pictures of it are made of, each part loaded when a picture needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+
+from nettool.analysis.outcomes import Array, Outcome, outcomes_of
+from nettool.config.data import DataSpec, SplitName
+from nettool.config.load import load
+from nettool.config.signature import NextTarget
+from nettool.data.dataset import Batch, Dataset
+from nettool.data.examples import Split
+from nettool.errors import RunError, UsageError
+from nettool.runs.directory import RunDirectory
+from nettool.runs.journal import read_metrics, read_record
+from nettool.training.evaluation import Measured
+from nettool.workflows import machine
+from nettool.workflows.examples import found_data, has_split, load_examples
+from nettool.workflows.trained import Trained, load_trained
+
+MOST_EXAMPLES = 2000
+"""Of the training split that pictures of layers and losses are made of: more take longer and hardly change them."""
+
+
+class Unsuitable(UsageError):
+    """This picture cannot be drawn of this run; the message says why, and which can."""
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user asked for. split: None for the validation split, or the test where there is none. features: the two
+    of a boundary; none leaves the choice to the network. directions: of a landscape; auto is the path, if known.
+    """
+
+    split: SplitName | None = None
+    features: tuple[str, ...] = ()
+    directions: Literal["auto", "path", "random"] = "auto"
+
+
+class Subject:
+    """A run. overrides: where its data is now, `data.path=...`."""
+
+    def __init__(self, run: RunDirectory, wishes: Wishes, overrides: Sequence[str] = ()) -> None:
+        self.run, self.wishes, self._overrides = run, wishes, overrides
+
+    @cached_property
+    def record(self) -> dict[str, Any]:
+        """run.json."""
+        return read_record(self.run)
+
+    @cached_property
+    def rows(self) -> list[dict[str, float | None]]:
+        """metrics.csv. Raises RunError where no epoch has ended."""
+        rows = read_metrics(self.run)
+        if not rows:
+            raise RunError(f"{self.run.path}: no epoch has ended yet, so there is nothing to draw.")
+        return rows
+
+    @cached_property
+    def metric_names(self) -> tuple[str, ...]:
+        """What was measured after each epoch."""
+        return load(self.run.config).experiment.metric_names
+
+    @cached_property
+    def trained(self) -> Trained:
+        """The best weights."""
+        return load_trained(self.run.path, self._overrides)
+
+    @cached_property
+    def _spec(self) -> DataSpec:
+        return found_data(self.trained.experiment.data)
+
+    @cached_property
+    def split(self) -> SplitName:
+        """The one that pictures are of. Raises UsageError for one that the data have not."""
+        asked = self.wishes.split
+        if asked is not None and not has_split(self._spec, asked):
+            raise UsageError(f"--split {asked}: the data of this run have no such split.")
+        order: tuple[SplitName, ...] = ("validation", "test", "train")
+        return asked if asked is not None else next(name for name in order if has_split(self._spec, name))
+
+    @cached_property
+    def _examples(self) -> tuple[Split, pa.Table | None]:
+        return load_examples(self.trained, self._spec, self.split)
+
+    @property
+    def examples(self) -> Split:
+        """The split, encoded."""
+        return self._examples[0]
+
+    @property
+    def table(self) -> pa.Table | None:
+        """All columns of the table that the rows of the split are of; None of a text."""
+        return self._examples[1]
+
+    @cached_property
+    def train(self) -> Split:
+        """The training split, encoded."""
+        return self.examples if self.split == "train" else load_examples(self.trained, self._spec, "train")[0]
+
+    def computing(self) -> AbstractContextManager[None]:
+        """Kernels and threads as in training."""
+        return machine.computing(self.trained.experiment.runtime, self.trained.device, self.trained.threads)
+
+    @cached_property
+    def measured(self) -> Measured:
+        """Loss and predictions on the split."""
+        with self.computing():
+            dataset = Dataset.from_split(self.examples, self.trained.device)
+            return self.trained.evaluator(()).measure(self.trained.network, dataset)
+
+    @cached_property
+    def outcomes(self) -> dict[str, Outcome]:
+        """Of each target what was predicted of the split, beside what is true; {} of a text."""
+        target, measured = self.trained.target, self.measured
+        if isinstance(target, NextTarget):
+            return {}
+        assert measured.predictions is not None
+        assert measured.target is not None
+        weights = self.examples.weights
+        return dict(outcomes_of(target, measured.predictions.numpy(), measured.target.cpu().numpy(), weights))
+
+    @cached_property
+    def batch(self) -> Batch:
+        """Examples of the training split, as many as show what is typical."""
+        num = len(self.train)
+        chosen = np.arange(num) if num <= MOST_EXAMPLES else np.linspace(0, num - 1, MOST_EXAMPLES).astype(np.int64)
+        dataset = Dataset.from_split(self.train.take(chosen), self.trained.device)
+        return next(iter(dataset.chunks(len(chosen))))
+
+    def predict(self, features: Array) -> Array:
+        """What the network says of encoded features: float64 [n, outputs], in the target's own units."""
+        with self.computing():
+            split = Split(features, None, None, np.arange(len(features)))
+            predictions: Array = self.trained.predictions(split).double().numpy()
+            return predictions
+
+    @cached_property
+    def metric(self) -> str:
+        """The one that the run is judged by, the first of its config."""
+        return self.trained.experiment.metric_names[0]
+
+    def metric_of(self, examples: Split) -> float:
+        """What the network reaches on these."""
+        with self.computing():
+            dataset = Dataset.from_split(examples, self.trained.device)
+            return self.trained.evaluator((self.metric,))(self.trained.network, dataset)[1][self.metric]
+
+    @property
+    def where(self) -> str:
+        """The split and how large it is, for a caption."""
+        return f"{self.split}, {len(self.examples):,} examples"

@@ -1,0 +1,207 @@
+"""`nettool plot`: pictures of a run, and what is said where there can be none."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import nettool as package
+from nettool.runs.directory import RunDirectory
+from nettool.workflows.pictures.kinds import KINDS
+from tests.cli.conftest import CONFIGS, Nettool
+
+RUN = Path("runs/students-0001")
+OF_CLASSES = {"confusion", "roc", "pr", "calibration", "gains"}
+OF_NUMBERS = {"predicted-vs-true", "residuals"}
+OF_ALL = {"curves", "boundary", "landscape", "importance", "mistakes", "weights", "activations", "gradients"}
+
+
+@pytest.fixture
+def run(nettool: Nettool, config: Path) -> Path:
+    assert nettool("train", config, "--quiet", "epochs=3", "optimizer.lr=0.02").code == 0
+    return RUN
+
+
+def names(folder: Path, ending: str = ".png") -> set[str]:
+    return {path.stem for path in folder.glob(f"*{ending}")}
+
+
+def test_all_pictures_that_suit_classes_are_drawn_in_both_formats(nettool: Nettool, run: Path) -> None:
+    result = nettool("plot")
+    assert result.code == 0
+    assert names(run / "plots") == names(run / "plots", ".svg") == OF_CLASSES | OF_ALL
+    assert set(result.out.split()) == {str(path) for path in (run / "plots").iterdir()}
+    for path in (run / "plots").glob("*.png"):
+        with Image.open(path) as picture:
+            assert picture.width > 400
+    for path in (run / "plots").glob("*.svg"):
+        assert ElementTree.parse(path).getroot().tag.endswith("svg")
+
+
+def test_all_pictures_that_suit_numbers(nettool: Nettool, config: Path) -> None:
+    nettool("train", config, "--quiet", "epochs=3", "data.target=hours", "loss=mse")
+    assert nettool("plot", RUN, "--format", "png").code == 0
+    assert names(RUN / "plots") == OF_NUMBERS | OF_ALL
+    assert not names(RUN / "plots", ".svg")
+
+
+def test_the_same_run_gives_the_same_bytes_and_old_pictures_are_replaced(nettool: Nettool, run: Path) -> None:
+    nettool("plot", run, "roc", "curves", "landscape")
+    before = {path.name: path.read_bytes() for path in (run / "plots").iterdir()}
+    assert len(before) == 6
+    (run / "plots/roc.png").write_bytes(b"old")
+    assert nettool("plot", run, "roc", "curves", "landscape").code == 0
+    assert {path.name: path.read_bytes() for path in (run / "plots").iterdir()} == before
+
+
+def test_a_picture_may_be_of_another_split_and_go_elsewhere(nettool: Nettool, run: Path) -> None:
+    for split in ("validation", "test", "train"):
+        result = nettool(
+            "plot", "students-0001", "confusion", "--split", split, "--to", f"here/{split}", "--format", "png"
+        )
+        assert result.out == f"here/{split}/confusion.png\n"
+    assert len({Path(f"here/{split}/confusion.png").read_bytes() for split in ("validation", "test", "train")}) == 3
+    assert not (run / "plots").exists()
+    result = nettool("plot", run, "confusion", "--split", "test", "data.path=elsewhere.csv")
+    assert result.code == 2
+    assert "elsewhere.csv" in result.err
+
+
+def test_the_newest_run_is_meant_where_only_a_kind_is_named(nettool: Nettool, run: Path) -> None:
+    assert nettool("plot", "curves", "--format", "svg").out == f"{run}/plots/curves.svg\n"
+
+
+def test_the_kinds_are_listed(nettool: Nettool, folder: Path) -> None:
+    result = nettool("plot", "--kinds")
+    assert result.code == 0
+    for kind in KINDS.values():
+        assert kind.name in result.out
+        assert kind.what in result.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("rok",), "rok: no such picture. Did you mean roc?"),
+        (("zzz",), "There are curves, "),
+        (("residuals",), "of predicted numbers, and the run predicts classes"),
+        (
+            ("boundary", "--features", "lectures,hourz"),
+            'hourz is no feature that can be an axis. Did you mean "hours"?',
+        ),
+        (("boundary", "--features", "lectures"), "name two features"),
+        (("boundary", "--features", "lectures,lectures"), "name two features"),
+    ],
+)
+def test_what_cannot_be_drawn_is_told(nettool: Nettool, run: Path, arguments: tuple[str, ...], told: str) -> None:
+    result = nettool("plot", run, *arguments)
+    assert result.code == 2
+    assert told in " ".join(result.err.split())
+    assert not (run / "plots").exists()
+
+
+def test_a_boundary_is_of_the_features_that_are_asked_for(nettool: Nettool, run: Path) -> None:
+    assert nettool("plot", run, "boundary", "--features", "group, hours", "--format", "svg").code == 0
+    text = (run / "plots/boundary.svg").read_text()
+    assert ">group<" in text
+    assert ">hours<" in text
+    assert "lectures" in text, "held, and told"
+
+
+def test_one_feature_has_no_boundary(nettool: Nettool, config: Path) -> None:
+    nettool("train", config, "--quiet", "epochs=2", "data.features=[hours]")
+    result = nettool("plot", RUN, "boundary")
+    assert result.code == 2
+    assert "it is drawn over two features, and this run has only one that can be an axis: hours." in result.err
+    assert nettool("plot", RUN, "--format", "png").code == 0
+    assert "boundary" not in names(RUN / "plots")
+
+
+def test_data_that_are_gone_or_changed_are_told_after_what_can_be_drawn(
+    nettool: Nettool, run: Path, table: Path
+) -> None:
+    table.write_text(table.read_text() + "1,1,a,no\n")
+    result = nettool("plot", run, "--format", "png")
+    assert result.code == 2
+    assert "its sha256 differs" in result.err
+    assert names(run / "plots") == {"curves", "weights"}
+    table.rename("moved.csv")
+    result = nettool("plot", run, "roc")
+    assert result.code == 2
+    assert "Was it moved?" in result.err
+
+
+def test_a_run_without_an_epoch_or_without_weights(nettool: Nettool, run: Path) -> None:
+    RunDirectory(run).best.unlink()
+    result = nettool("plot", run, "weights")
+    assert result.code == 2
+    assert "holds no best.safetensors" in result.err
+    RunDirectory(run).metrics.write_text(
+        "epoch,step,train_loss,validation_loss,accuracy,lr,seconds,examples_per_second\n"
+    )
+    result = nettool("plot", run, "curves")
+    assert result.code == 2
+    assert "no epoch has ended yet" in result.err
+
+
+def test_a_way_that_is_unknown_leaves_random_directions(nettool: Nettool, config: Path) -> None:
+    nettool("train", config, "--quiet", "epochs=3", "checkpoint.keep=none")
+    result = nettool("plot", RUN, "landscape", "--directions", "path")
+    assert result.code == 2
+    assert "kept too little of the way" in result.err
+    assert nettool("plot", RUN, "landscape", "--format", "svg").code == 0
+    assert "random direction" in (RUN / "plots/landscape.svg").read_text()
+    nettool("train", config, "--quiet", "epochs=3", "checkpoint={keep: all, every: 1 epochs}")
+    assert nettool("plot", "students-0002", "landscape", "--format", "svg").code == 0
+    assert "first component of the path" in Path("runs/students-0002/plots/landscape.svg").read_text()
+
+
+def test_training_draws_at_the_end_where_that_is_asked_for(nettool: Nettool, config: Path) -> None:
+    result = nettool("train", config, "--plots", "epochs=2")
+    assert result.code == 0
+    assert result.out == f"{RUN}\n"
+    assert f"{len(OF_CLASSES | OF_ALL)} pictures in {RUN}/plots" in result.err
+    assert names(RUN / "plots") == OF_CLASSES | OF_ALL
+
+
+def test_a_run_that_diverged_has_its_curves(nettool: Nettool, config: Path) -> None:
+    result = nettool("train", config, "--plots", "--quiet", "optimizer={name: sgd, lr: 1e20}")
+    assert result.code == 3
+    assert result.out == f"{RUN}\n"
+    assert json.loads((RUN / "run.json").read_text())["status"] == "diverged"
+
+
+@pytest.mark.parametrize(
+    ("name", "drawn", "left_out"),
+    [
+        ("series", {"curves", "importance", "residuals", "mistakes"}, {"boundary", "confusion"}),
+        ("music_lstm", {"curves", "weights"}, {"mistakes", "importance", "boundary", "roc"}),
+        ("mnist_cnn", {"curves", "confusion", "mistakes", "activations"}, {"importance", "boundary"}),
+    ],
+)
+def test_series_texts_and_images_have_pictures_of_their_own(
+    nettool: Nettool, name: str, drawn: set[str], left_out: set[str]
+) -> None:
+    changes = ["epochs=1"]
+    if name == "music_lstm":
+        changes += ["layers.1.units=8", "layers.0.width=8", "data.text.length=20"]
+    assert nettool("train", CONFIGS / f"{name}.yaml", "--quiet", *changes).code == 0
+    run = Path(f"runs/{name}-0001")
+    result = nettool("plot", run, *drawn, "--format", "png")
+    assert result.code == 0, result.err
+    assert names(run / "plots") == drawn
+    for kind in left_out:
+        result = nettool("plot", run, kind)
+        assert result.code == 2
+        assert result.out == ""
+
+
+def test_a_figure_can_be_had_from_python(nettool: Nettool, run: Path) -> None:
+    figure = package.load(run).plot("boundary", features=["hours", "lectures"])
+    assert figure.axes[0].get_xlabel() == "hours"
+    with pytest.raises(package.NettoolError, match="no such picture"):
+        package.load(run).plot("rok")
