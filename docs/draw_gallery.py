@@ -1,4 +1,4 @@
-"""Draw the pictures of docs/gallery.md: `python docs/draw_gallery.py` trains the examples and draws each kind of one."""
+"""The pictures of docs/gallery.md: `python docs/draw_gallery.py` trains the examples and draws each kind of one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NETTOOL = Path(sys.executable).with_name("nettool")
 SHOWN = {
     "digits": ("curves", "confusion", "weights", "activations", "gradients"),
     "circles": ("boundary",),
-    "will_i_pass": ("landscape", "roc", "pr", "calibration", "gains", "mistakes"),
+    "will_i_pass": ("network", "landscape", "roc", "pr", "calibration", "gains", "mistakes"),
     "diabetes": ("importance", "predicted-vs-true", "residuals"),
 }
 """Which pictures are of which example."""

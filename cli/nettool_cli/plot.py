@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from nettool.errors import UsageError
 from nettool_cli import console
 from nettool_cli.arguments import RunArgument
 
@@ -30,6 +31,9 @@ def plot(
     ] = "auto",
     to: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Where to. Default: plots/ in the run.")] = None,
     format: Annotated[Literal["png", "svg", "both"], typer.Option(help="What kind of file.")] = "both",
+    animate: Annotated[
+        bool, typer.Option("--animate", help="A film of the boundary, epoch by epoch: boundary.gif.")
+    ] = False,
     show_kinds: Annotated[bool, typer.Option("--kinds", help="List the kinds of pictures that there are.")] = False,
 ) -> None:
     """Draw pictures of a run: curves, mistakes, what its probabilities are worth.
@@ -54,6 +58,15 @@ def plot(
     check_kinds(names)
     found = find_run(run)
     subject = Subject(found, Wishes(split, parse_features(features), directions), overrides)
+    if animate:
+        from nettool.workflows.pictures.animation import animate_boundary
+
+        if set(names) - {"boundary"}:
+            raise UsageError(
+                "--animate: only the boundary moves. Leave the other kinds out, or draw them by themselves."
+            )
+        typer.echo(animate_boundary(subject, to or found.plots))
+        return
     formats: list[Literal["png", "svg"]] = ["png", "svg"] if format == "both" else [format]
     for picture in draw(subject, names, to or found.plots, formats):
         typer.echo("\n".join(map(str, picture.files)))

@@ -91,12 +91,12 @@ def _draw(run: RunDirectory, quiet: bool) -> None:
 
     files: list[Path] = []
     try:
-        for picture in draw(Subject(run, Wishes()), (), run.plots, ("png", "svg")):
+        for picture in draw(Subject(run, Wishes()), (), run.plots, ("png",)):
             files += picture.files
     except NettoolError as error:
         console.message(f"warning: not all pictures could be drawn: {error}")
     if files and not quiet:
-        console.message(f"{len(files) // 2} pictures in {run.plots}")
+        console.message(f"{len(files)} pictures in {run.plots}")
 
 
 def _answer(run: Path, record: dict[str, Any], as_json: bool) -> None:

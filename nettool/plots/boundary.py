@@ -115,17 +115,16 @@ def _dots(axes: Axes, plane: Plane, outcome: Classified) -> None:
             zorder=3,
             label="other classes",
         )
-    if (~right).any():
-        axes.scatter(
-            x[~right],
-            y[~right],
-            s=2.6 * size,
-            facecolors="none",
-            edgecolors="black",
-            linewidths=1.3,
-            zorder=4,
-            label="predicted wrong",
-        )
+    axes.scatter(
+        x[~right],
+        y[~right],
+        s=2.6 * size,
+        facecolors="none",
+        edgecolors="black",
+        linewidths=1.3,
+        zorder=4,
+        label="predicted wrong",
+    )
 
 
 def surface(plane: Plane, outcome: Numbers, title: str) -> Figure:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import io
 import textwrap
 import warnings
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, Literal
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import get_font_names
+from PIL import Image
 
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#8c8c8c")
 """Told apart by those who see few colours too (Okabe and Ito 2008)."""
@@ -94,6 +97,24 @@ def as_bytes(figure: Figure, kind: Format) -> bytes:
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # it is a box, and the svg has it as text
         figure.savefig(buffer, format=kind, dpi=150, metadata=metadata)
     figure.set_layout_engine("none")  # laid out once more it would move by a hair
+    return buffer.getvalue()
+
+
+def as_frame(figure: Figure) -> Image.Image:
+    """The picture as one of a film."""
+    canvas = FigureCanvasAgg(figure)
+    figure.set_dpi(90)
+    canvas.draw()  # type: ignore[no-untyped-call]
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())[:, :, :3])  # type: ignore[no-untyped-call]
+
+
+def as_gif(frames: Sequence[Image.Image], seconds: float = 0.15, last: float = 2.5) -> bytes:
+    """A film that begins anew when it is over; the last frame stays longer."""
+    buffer = io.BytesIO()
+    palette = frames[-1].quantize(256)
+    first, *rest = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+    durations = [int(1000 * seconds)] * len(rest) + [int(1000 * last)]
+    first.save(buffer, "GIF", save_all=True, append_images=rest, duration=durations, loop=0)
     return buffer.getvalue()
 
 

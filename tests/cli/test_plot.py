@@ -17,7 +17,7 @@ from tests.cli.conftest import CONFIGS, Nettool
 RUN = Path("runs/students-0001")
 OF_CLASSES = {"confusion", "roc", "pr", "calibration", "gains"}
 OF_NUMBERS = {"predicted-vs-true", "residuals"}
-OF_ALL = {"curves", "boundary", "landscape", "importance", "mistakes", "weights", "activations", "gradients"}
+OF_ALL = {"curves", "boundary", "landscape", "importance", "mistakes", "network", "weights", "activations", "gradients"}
 
 
 @pytest.fixture
@@ -166,6 +166,25 @@ def test_training_draws_at_the_end_where_that_is_asked_for(nettool: Nettool, con
     assert result.out == f"{RUN}\n"
     assert f"{len(OF_CLASSES | OF_ALL)} pictures in {RUN}/plots" in result.err
     assert names(RUN / "plots") == OF_CLASSES | OF_ALL
+    assert not names(RUN / "plots", ".svg")
+
+
+def test_a_film_of_the_boundary_shows_every_epoch(nettool: Nettool, run: Path) -> None:
+    result = nettool("plot", run, "boundary", "--animate")
+    assert result.out == f"{run}/plots/boundary.gif\n"
+    with Image.open(run / "plots/boundary.gif") as film:
+        frames = film.n_frames  # type: ignore[attr-defined]
+        assert frames == 4, "before the first step, and after each epoch"
+        shown = []
+        for frame in range(frames):
+            film.seek(frame)
+            shown.append(film.convert("RGB").tobytes())
+    assert len(set(shown)) == 4
+    assert nettool("plot", run, "roc", "--animate").code == 2
+    (run / "trace.safetensors").unlink()
+    result = nettool("plot", run, "--animate")
+    assert result.code == 2
+    assert "kept too little of the weights" in result.err
 
 
 def test_a_run_that_diverged_has_its_curves(nettool: Nettool, config: Path) -> None:

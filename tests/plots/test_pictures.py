@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.collections import LineCollection
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from nettool.analysis.boundary import Axis, Plane
@@ -15,6 +17,7 @@ from nettool.analysis.landscape import Landscape, random_plane
 from nettool.analysis.layers import Distribution
 from nettool.analysis.mistakes import worst
 from nettool.analysis.outcomes import Classified, Numbers
+from nettool.analysis.structure import Box, Neurons
 from nettool.plots.boundary import decision_regions, surface
 from nettool.plots.classification import calibration, confusion_matrix, gains, precision_recall, roc
 from nettool.plots.figures import as_bytes, as_png
@@ -23,6 +26,7 @@ from nettool.plots.landscape import Path as Way
 from nettool.plots.landscape import landscape
 from nettool.plots.layers import distributions
 from nettool.plots.mistakes import mistaken_images, mistaken_rows
+from nettool.plots.network import NEGATIVE, POSITIVE, boxes, neurons
 from nettool.plots.regression import predicted_vs_true, residuals
 from nettool.plots.training import training_curves
 
@@ -231,6 +235,29 @@ def test_layers_without_numbers_have_a_row_too() -> None:
     assert len(figure.axes[0].get_yticks()) == 2
     drawn(figure)
     drawn(distributions([Distribution(f"layers.{number} (dense)", np.arange(9.0)) for number in range(40)], "w", "t"))
+
+
+def test_each_weight_is_a_line_of_its_sign_and_size() -> None:
+    weights = np.array([[2.0, -1.0], [0.0, 0.5], [-2.0, 1.0]])
+    layers = [
+        Neurons("layers.0 (dense)", "relu", weights, np.array([0.5, -1.5, 3.0])),
+        Neurons("layers.1 (output)", "linear", np.ones((1, 3)), None),
+    ]
+    figure = neurons(layers, ["a", "b"], ["yes"])
+    first, _ = [one for one in figure.axes[0].collections if isinstance(one, LineCollection)]
+    of_line = {}
+    for segment, width, color in zip(first.get_segments(), first.get_linewidths(), first.get_colors(), strict=True):
+        of_line[tuple(segment[0]), tuple(segment[1])] = (float(width), to_hex(color))
+    spots = [(0.0, 1.5), (0.0, 0.5)], [(1.0, 2.0), (1.0, 1.0), (1.0, 0.0)]
+    for row in range(3):
+        for column in range(2):
+            width, color = of_line[spots[0][column], spots[1][row]]
+            assert width == pytest.approx(0.2 + 4.5 * abs(weights[row, column]) / 2)
+            assert weights[row, column] == 0 or color == (POSITIVE if weights[row, column] > 0 else NEGATIVE)
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert {"a", "b", "yes", "0.5", "-1.5", "3.0"} <= set(texts)
+    drawn(figure)
+    drawn(boxes([Box("layers.0 (conv2d)", "an image", 100), Box("layers.1 (flatten)", "a vector", 0)], "an image"))
 
 
 def test_mistakes_are_images_or_rows() -> None:

@@ -11,6 +11,8 @@ import numpy as np
 from nettool.analysis.importance import REPEATS
 from nettool.analysis.layers import activation_distributions, gradient_distributions, weight_distributions
 from nettool.analysis.outcomes import Classified, Numbers, Outcome
+from nettool.analysis.structure import boxes_of, neurons_of
+from nettool.config.signature import describe_shape
 from nettool.training.evaluation import evaluating
 from nettool.workflows.pictures.columns import column_importance, plane_of
 from nettool.workflows.pictures.mistakes import worst_examples
@@ -160,6 +162,20 @@ def _residuals(subject: Subject) -> Figure:
 @_kind("mistakes", "the worst examples: what is true, what was predicted, how surely")
 def _mistakes(subject: Subject) -> Figure:
     return _captioned(subject, worst_examples(subject))
+
+
+@_kind("network", "neurons and their weights; of a larger network its layers")
+def _network(subject: Subject) -> Figure:
+    from nettool.plots.figures import caption
+    from nettool.plots.network import boxes, neurons
+
+    trained, name = subject.trained, subject.run.path.name
+    layers = neurons_of(trained.network, trained.plan)
+    if not layers:
+        embedded = sum(codes * width for codes, width in trained.plan.embeddings)
+        before = describe_shape(trained.plan.input) + (f", {embedded:,} parameters of embeddings" if embedded else "")
+        return caption(boxes(boxes_of(trained.plan), before), name)
+    return caption(neurons(layers, subject.input_names, subject.output_names), name)
 
 
 @_kind("weights", "the weights of each layer")

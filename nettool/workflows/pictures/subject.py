@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
+from torch import Tensor
 
 from nettool.analysis.outcomes import Array, Outcome, outcomes_of
 from nettool.config.data import DataSpec, SplitName
 from nettool.config.load import load
-from nettool.config.signature import NextTarget
+from nettool.config.signature import ClassTarget, LabelTarget, NextTarget, NumberTarget
 from nettool.data.dataset import Batch, Dataset
+from nettool.data.encoders import TableEncoder
 from nettool.data.examples import Split
 from nettool.errors import RunError, UsageError
+from nettool.model.compile import compile_network
 from nettool.runs.directory import RunDirectory
 from nettool.runs.journal import read_metrics, read_record
 from nettool.training.evaluation import Measured
@@ -105,6 +108,16 @@ class Subject:
         """The training split, encoded."""
         return self.examples if self.split == "train" else load_examples(self.trained, self._spec, "train")[0]
 
+    def with_weights(self, weights: Mapping[str, Tensor]) -> Subject:
+        """The same run with other weights of the same network; what is not among them is as in the best ones."""
+        trained = self.trained
+        network = compile_network(trained.plan, trained.experiment.seed, trained.device)
+        network.load_state_dict({**trained.network.state_dict(), **weights})
+        other = Subject(self.run, self.wishes, self._overrides)
+        shared = {"_spec": self._spec, "split": self.split, "_examples": self._examples}
+        other.__dict__.update(shared, trained=replace(trained, network=network.eval()))
+        return other
+
     def computing(self) -> AbstractContextManager[None]:
         """Kernels and threads as in training."""
         return machine.computing(self.trained.experiment.runtime, self.trained.device, self.trained.threads)
@@ -141,6 +154,23 @@ class Subject:
             split = Split(features, None, None, np.arange(len(features)))
             predictions: Array = self.trained.predictions(split).double().numpy()
             return predictions
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """Of the encoded columns of a table; () of anything else."""
+        features = self.trained.encoders.features
+        return features.feature_names if isinstance(features, TableEncoder) else ()
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Of each output of the network; of a single one for two classes, the second."""
+        match self.trained.target:
+            case ClassTarget(classes, binary):
+                return classes[1:] if binary else classes
+            case LabelTarget(names) | NumberTarget(names):
+                return names
+            case NextTarget():
+                return ()
 
     @cached_property
     def metric(self) -> str:

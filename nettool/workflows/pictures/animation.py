@@ -1,0 +1,49 @@
+"""A film of the boundary: what was predicted where, epoch after epoch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from nettool.analysis.outcomes import Numbers
+from nettool.runs import durable
+from nettool.workflows.pictures.columns import plane_of
+from nettool.workflows.pictures.path import past_weights
+from nettool.workflows.pictures.subject import Subject, Unsuitable
+
+MOST_FRAMES = 30
+"""Spread over the epochs that something was kept of."""
+
+
+def _places(num: int) -> list[int]:
+    """Close together at the beginning, where most happens."""
+    places: list[int] = np.unique((np.linspace(0, 1, MOST_FRAMES) ** 2 * (num - 1)).round().astype(int)).tolist()
+    return places
+
+
+def animate_boundary(subject: Subject, folder: Path) -> Path:
+    """Write boundary.gif. Raises Unsuitable where there is no boundary, or the weights of the past are not known."""
+    from nettool.plots.boundary import decision_regions, surface
+    from nettool.plots.figures import as_frame, as_gif, caption
+
+    epochs, past = past_weights(subject.run)
+    if len(epochs) < 2:
+        raise Unsuitable(
+            f"--animate: {subject.run.path} kept too little of the weights it had. Train with checkpoint.keep=all."
+        )
+    plane = plane_of(subject)
+    frames = []
+    for place in _places(len(epochs)):
+        then = subject.with_weights(past[place])
+        outcome = next(iter(then.outcomes.values()))
+        shown = plane.show(then.predict)
+        if isinstance(outcome, Numbers):
+            figure = surface(shown, outcome, f"epoch {epochs[place]}: predicted {outcome.name}")
+        else:
+            figure = decision_regions(shown, outcome, f"epoch {epochs[place]}: {outcome.accuracy:.1%} right")
+        frames.append(as_frame(caption(figure, f"{subject.run.path.name}, {subject.where}")))
+    durable.make_folders(folder)
+    path = folder / "boundary.gif"
+    durable.write_file(path, as_gif(frames))
+    return path
