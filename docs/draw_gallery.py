@@ -21,6 +21,8 @@ SHOWN = {
 
 def main() -> None:
     """Train in a temporary folder, and replace the pictures."""
+    for path in (HERE / "gallery").glob("*.png"):
+        path.unlink()
     with tempfile.TemporaryDirectory() as folder:
         for name, kinds in SHOWN.items():
             for command in (

@@ -9,7 +9,7 @@ import typer
 
 from nettool.errors import UsageError
 from nettool_cli import console
-from nettool_cli.arguments import RunArgument
+from nettool_cli.arguments import RunArgument, split_run
 
 
 def plot(
@@ -29,6 +29,14 @@ def plot(
         Literal["auto", "path", "random"],
         typer.Option(help="Of a landscape: the plane of the way that training took, or random ones (Li et al. 2018)."),
     ] = "auto",
+    weights: Annotated[
+        list[str] | None,
+        typer.Option(metavar="WEIGHT", help="A landscape over two weights: layers.0.product.weight[0,1], named twice."),
+    ] = None,
+    others: Annotated[
+        list[Path] | None,
+        typer.Option("--with", metavar="RUN", help="Draw the way of this run into the landscape, too; more than once."),
+    ] = None,
     to: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Where to. Default: plots/ in the run.")] = None,
     format: Annotated[Literal["png", "svg", "both"], typer.Option(help="What kind of file.")] = "both",
     animate: Annotated[
@@ -50,14 +58,16 @@ def plot(
     from nettool.workflows.pictures.draw import check_kinds, draw
     from nettool.workflows.pictures.subject import Subject, Wishes
 
-    names = list(kinds or ())
+    run, names = split_run(run, kinds)
     if run is not None and str(run) in KINDS and not run.exists():  # the newest run is meant
         run, names = None, [str(run), *names]
     overrides = [name for name in names if "=" in name]
     names = [name for name in names if "=" not in name]
     check_kinds(names)
     found = find_run(run)
-    subject = Subject(found, Wishes(split, parse_features(features), directions), overrides)
+    beside = tuple(find_run(other) for other in others or ())
+    wishes = Wishes(split, parse_features(features), directions, tuple(weights or ()), beside)
+    subject = Subject(found, wishes, overrides)
     if animate:
         from nettool.workflows.pictures.animation import animate_boundary
 

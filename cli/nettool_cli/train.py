@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from nettool.errors import NettoolError, UsageError
+from nettool.errors import InterruptedRun, NettoolError, UsageError
 from nettool_cli import console
 from nettool_cli.arguments import OptionalConfigArgument, OverridesArgument, TagOption, parse_tags
 
@@ -78,10 +78,10 @@ def train(
             _answer(run.path, read_record(run), as_json)
             return
         outcome = _begin(loaded, run_dir, quiet, parse_tags(tag))
-    if plots:
-        _draw(outcome.run, quiet)
     with rather_told(outcome.error):
         _answer(outcome.run.path, outcome.record, as_json)
+        if plots and not isinstance(outcome.error, InterruptedRun):
+            _draw(outcome.run, quiet)
 
 
 def _draw(run: RunDirectory, quiet: bool) -> None:
@@ -93,8 +93,9 @@ def _draw(run: RunDirectory, quiet: bool) -> None:
     try:
         for picture in draw(Subject(run, Wishes()), (), run.plots, ("png",)):
             files += picture.files
-    except NettoolError as error:
-        console.message(f"warning: not all pictures could be drawn: {error}")
+    except Exception as error:  # whatever it is, the run is none the worse
+        why = str(error) if isinstance(error, NettoolError) else f"{type(error).__name__}: {error}"
+        console.message(f"warning: not all pictures could be drawn: {why}")
     if files and not quiet:
         console.message(f"{len(files)} pictures in {run.plots}")
 

@@ -25,6 +25,8 @@ Predict = Callable[[Array], Array]
 
 RESOLUTION = 160
 """Places along an axis of numbers."""
+NUMBERS_AT_ONCE = 2**24
+"""Of encoded examples."""
 MOST_LEVELS = 60
 MARGIN = 0.06
 """Of the range of the data, beyond it on either side."""
@@ -64,17 +66,24 @@ class PlaneOfFeatures:
         middle = np.concatenate([_middle(column, features[:, places[name]]) for name, column in columns.items()])
         first, second = names
         self.x, self.y = (_axis(columns[name], features[:, places[name]]) for name in names)
-        grid = np.tile(middle, (len(self.y.places), len(self.x.places), 1))
-        grid[:, :, places[first]] = _encoded(columns[first], self.x.places)[None, :]
-        grid[:, :, places[second]] = _encoded(columns[second], self.y.places)[:, None]
-        self._encoded = grid.reshape(-1, len(middle))
+        self._row = np.tile(middle, (len(self.x.places), 1))
+        self._row[:, places[first]] = _encoded(columns[first], self.x.places)
+        self._down, self._heights = places[second], _encoded(columns[second], self.y.places)
         held = encoder.decode(middle[None]).to_pylist()[0]
         self.held = {name: _shown(held[name]) for name in columns if name not in names}
 
     def show(self, predict: Predict) -> Plane:
         """What the network says there."""
-        surface = predict(self._encoded).reshape(len(self.y.places), len(self.x.places), -1)
-        return Plane(self.x, self.y, surface, self.held)
+        at_once = max(1, NUMBERS_AT_ONCE // self._row.size)
+        parts = [self._heights[start : start + at_once] for start in range(0, len(self._heights), at_once)]
+        surface = np.concatenate([predict(self._encoded(part)) for part in parts])
+        return Plane(self.x, self.y, surface.reshape(len(self.y.places), len(self.x.places), -1), self.held)
+
+    def _encoded(self, heights: Array) -> Array:
+        """Some rows of the grid as examples. heights: what is encoded of the second feature, [rows, width]."""
+        grid = np.tile(self._row, (len(heights), 1, 1))
+        grid[:, :, self._down] = heights[:, None]
+        return grid.reshape(-1, self._row.shape[1])
 
 
 def can_be_axis(column: FeatureColumn) -> bool:

@@ -24,7 +24,11 @@ Weights = dict[str, Tensor]
 Mean = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 """The mean loss, a scalar, of the logits, target and weights of a batch."""
 
-POINTS = 41
+POINTS, FEW_POINTS = 41, 15
+"""Along an axis; few where a network takes long."""
+FLOPS = 5e11
+"""Of all points together, about."""
+FEW_EXAMPLES = 64
 MARGIN = 0.25
 """Of the extent of a path, beyond it on either side."""
 NUMBERS_AT_ONCE = 2**24
@@ -45,8 +49,8 @@ class Plane:
 
     def coordinates(self, weights: Weights) -> tuple[float, float]:
         """Of the point in the plane that is nearest to these weights."""
-        axes = torch.stack([_flat(self.first), _flat(self.second)], dim=1).double()
-        offset = (_flat(weights) - _flat(self.center)).double()
+        axes = torch.stack([_flat(self.first), _flat(self.second)], dim=1)
+        offset = _flat(weights) - _flat(self.center)
         x, y = torch.linalg.lstsq(axes, offset[:, None]).solution[:, 0].tolist()
         return x, y
 
@@ -62,12 +66,13 @@ class Landscape:
 
 
 def _flat(weights: Weights) -> Tensor:
-    return torch.cat([tensor.reshape(-1) for tensor in weights.values()])
+    """As one vector, on the cpu, in float64."""
+    return torch.cat([tensor.reshape(-1).cpu().double() for tensor in weights.values()])
 
 
 def _unflat(values: Tensor, like: Weights) -> Weights:
     parts = torch.split(values, [tensor.numel() for tensor in like.values()])
-    return {name: part.view_as(tensor) for (name, tensor), part in zip(like.items(), parts, strict=True)}
+    return {name: part.view_as(tensor).to(tensor) for (name, tensor), part in zip(like.items(), parts, strict=True)}
 
 
 def random_plane(center: Weights, seed: int = 0) -> Plane:
@@ -91,12 +96,12 @@ def plane_of_path(center: Weights, paths: Sequence[Sequence[Weights]]) -> Plane:
 
     Raises ValueError where they do not span a plane.
     """
-    offsets = torch.stack([_flat(weights) - _flat(center) for path in paths for weights in path]).double()
+    offsets = torch.stack([_flat(weights) - _flat(center) for path in paths for weights in path])
     _, sizes, directions = torch.linalg.svd(offsets, full_matrices=False)
     if len(sizes) < 2 or sizes[1] <= 1e-5 * sizes[0]:
         raise ValueError("the path is a line, or a point")
     share = float((sizes[:2] ** 2).sum() / (sizes**2).sum())
-    first, second = (_unflat(direction.to(_flat(center).dtype), center) for direction in directions[:2])
+    first, second = (_unflat(direction, center) for direction in directions[:2])
     return Plane(center, first, second, ("first component of the path", "second"), share)
 
 
@@ -114,14 +119,23 @@ def plane_of_weights(center: Weights, chosen: Sequence[tuple[str, tuple[int, ...
     return Plane(origin, first, second, (labels[0], labels[1]))
 
 
-def extent(points: Sequence[tuple[float, float]], least: float) -> tuple[Array, Array]:
-    """Coordinates of a grid that holds these points with room around them, and is nowhere narrower than `least`."""
+def extent(points: Sequence[tuple[float, float]], least: float, num: int = POINTS) -> tuple[Array, Array]:
+    """Of a grid that holds these points with room around them, and is nowhere narrower than `least`: [num], [num]."""
     axes = []
     for values in zip(*points, strict=True):
         middle, half = (max(values) + min(values)) / 2, (max(values) - min(values)) / 2
         half = max(half * (1 + 2 * MARGIN), least / 2)
-        axes.append(np.linspace(middle - half, middle + half, POINTS))
+        axes.append(np.linspace(middle - half, middle + half, num))
     return axes[0], axes[1]
+
+
+def grid_size(flops: int, most: int) -> tuple[int, int]:
+    """Points along an axis, and examples that the loss is the mean of, by what one example costs."""
+    for num in (POINTS, FEW_POINTS):
+        examples = int(FLOPS / (num**2 * max(flops, 1)))
+        if examples >= FEW_EXAMPLES:
+            break
+    return num, max(1, min(most, examples))
 
 
 def landscape(
@@ -154,5 +168,5 @@ def _losses(network: nn.Module, plane: Plane, points: Tensor, batch: Batch, loss
     with torch.no_grad():
         if any(isinstance(module, ONE_BY_ONE) for module in network.modules()):
             return [float(at(point)) for point in points]
-        found: list[float] = vmap(at)(points).double().tolist()
+        found: list[float] = vmap(at)(points).cpu().double().tolist()
         return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from nettool.analysis.outcomes import Array
 from nettool.data.dataset import Batch
 from nettool.model.compile import Network
 from nettool.model.plans import NetworkPlan
+from nettool.model.stack import Timed, real_steps
 
 SATURATED = {"sigmoid": (0.02, 0.98), "tanh": (-0.96, 0.96)}
 """Outside of these, an activation hardly moves any more."""
@@ -73,29 +74,51 @@ def weight_distributions(network: Network, plan: NetworkPlan) -> list[Distributi
 def activation_distributions(
     network: Network, plan: NetworkPlan, batch: Batch
 ) -> tuple[list[Distribution], list[Health]]:
-    """What each layer puts out for the examples of a batch, in evaluation mode, and how its units do."""
+    """What each layer puts out for a batch, in evaluation mode, and how its units do."""
     layers = list(leaf_modules(network, plan))
-    outputs: list[Tensor] = []
-    hooks = [module.register_forward_hook(lambda *seen: outputs.append(_output(seen[2]))) for _, _, module in layers]
-    try:
-        with torch.no_grad():
-            network(batch.features)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    outputs = _outputs(network, [module for _, _, module in layers], batch.features)
     found, health = [], []
     for (name, activation, _), output in zip(layers, outputs, strict=True):
         units = _by_unit(output)
         health.append(_health(name, activation, units))
-        found.append(Distribution(name, output.double().cpu().flatten().numpy(), health[-1].note))
+        found.append(Distribution(name, output.cpu().double().flatten().numpy(), health[-1].note))
     return found, health
 
 
-def _output(seen: object) -> Tensor:
-    """A layer over time gives its lengths too."""
-    tensor = seen[0] if isinstance(seen, tuple) else seen
-    assert isinstance(tensor, Tensor)
-    return tensor.detach()
+def _outputs(network: Network, modules: Sequence[nn.Module], features: Tensor) -> list[Tensor]:
+    """Of each module, without the steps that only fill a text up.
+
+    A layer is called, or, where it is to know the lengths of texts, told to `run`.
+    """
+    seen: dict[nn.Module, Tensor] = {}
+
+    def keep(module: nn.Module, output: Tensor, lengths: Tensor | None) -> None:
+        is_padded = lengths is not None and output.ndim == 3
+        seen[module] = output[real_steps(lengths, output.shape[1])] if is_padded and lengths is not None else output
+
+    def watched(module: Timed) -> Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor | None]]:
+        run = module.run
+
+        def run_and_keep(x: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
+            output, after = run(x, lengths)
+            keep(module, output, after)
+            return output, after
+
+        return run_and_keep
+
+    hooks = [module.register_forward_hook(lambda *call: keep(call[0], call[2], None)) for module in modules]
+    timed = [module for module in modules if isinstance(module, Timed)]
+    try:
+        for module in timed:
+            module.run = watched(module)  # type: ignore[method-assign, assignment]
+        with torch.no_grad():
+            network(features)
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for module in timed:
+            module.__dict__.pop("run", None)
+    return [seen[module] for module in modules]
 
 
 def _by_unit(output: Tensor) -> Tensor:
@@ -123,7 +146,8 @@ def gradient_distributions(
     was_training = network.training
     network.eval()
     network.zero_grad()
-    with torch.enable_grad():
+    # Of a recurrent layer in evaluation mode cuDNN knows no gradient.
+    with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
         loss(network(batch.features), batch.target, batch.weights).backward()  # type: ignore[no-untyped-call]
     found = []
     for name, _, module in leaf_modules(network, plan):

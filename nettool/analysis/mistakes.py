@@ -45,6 +45,6 @@ def _of_class(outcome: Classified, place: int) -> Mistake:
 
 def _of_number(outcome: Numbers, place: int) -> Mistake:
     spread = float(outcome.actual.std()) or 1.0
-    digits = 3 - math.floor(math.log10(spread))  # float32 keeps no more of what lies near 0
-    actual, predicted = (round(float(values[place]), digits) for values in (outcome.actual, outcome.predicted))
-    return Mistake(int(outcome.places[place]), f"{actual:.6g}", f"{predicted:.6g}", f"{predicted - actual:+.4g}")
+    digits = 6 - math.floor(math.log10(spread))  # float32 keeps no more of what lies near 0
+    actual, predicted = (round(float(values[place]), digits) + 0.0 for values in (outcome.actual, outcome.predicted))
+    return Mistake(int(outcome.places[place]), f"{actual:.7g}", f"{predicted:.5g}", f"{predicted - actual:+.4g}")

@@ -62,6 +62,17 @@ class Sweep:
         mean: Array = 2 * self.hits / (self.hits + self.alarms + self.positives)
         return mean
 
+    @property
+    def area(self) -> float:
+        """Under the curve of recall against false alarms, straight between its corners: ties count half. (AUROC)."""
+        recall, widths = np.append(0.0, self.recall), np.diff(self.false_alarms, prepend=0.0)
+        return float((widths * (recall[1:] + recall[:-1]) / 2).sum())
+
+    @property
+    def average_precision(self) -> float:
+        """Precision at each threshold, averaged by the recall gained there."""
+        return float((np.diff(self.recall, prepend=0.0) * self.precision).sum())
+
     def at(self, threshold: float) -> int:
         """The place of the last threshold that is above this one: what is found there has more than it; -1 for none."""
         return int((self.threshold > threshold).sum()) - 1
@@ -79,21 +90,23 @@ def sweep_thresholds(probability: Array, actual: Array, weights: Array) -> Sweep
 @dataclass(frozen=True)
 class Reliability:
     """How often the chosen class was right, by how sure the network was, in bins of equal width. Empty bins are left
-    out. confidence, accuracy, weight: [bins]; error: the mean distance between the two (expected calibration error).
+    out. confidence, accuracy, weight: [bins]; count: examples that would be as much alike, where their weights differ
+    (Kish 1965), [bins]; error: the mean distance between the two (expected calibration error).
     """
 
     confidence: Array
     accuracy: Array
     weight: Array
+    count: Array
     error: float
 
     @property
     def range(self) -> tuple[Array, Array]:
         """Where the accuracy of a bin lies with 95 % (Wilson 1927): [bins], [bins]."""
         z = 1.96
-        half = z * np.sqrt(self.accuracy * (1 - self.accuracy) / self.weight + z**2 / (4 * self.weight**2))
-        middle = self.accuracy + z**2 / (2 * self.weight)
-        scale = 1 + z**2 / self.weight
+        half = z * np.sqrt(self.accuracy * (1 - self.accuracy) / self.count + z**2 / (4 * self.count**2))
+        middle = self.accuracy + z**2 / (2 * self.count)
+        scale = 1 + z**2 / self.count
         return (middle - half) / scale, (middle + half) / scale
 
 
@@ -104,12 +117,11 @@ def reliability(outcome: Classified) -> Reliability:
     else:
         confidence, right = outcome.probabilities.max(axis=1), outcome.is_right
     bins = np.ceil(confidence.clip(0, 1) * NUM_BINS).astype(np.int64).clip(1, NUM_BINS) - 1
-    weight, sure, good = (
-        np.bincount(bins, outcome.weights * values, minlength=NUM_BINS) for values in (1.0, confidence, right)
-    )
-    some = weight > 0
-    weight, sure, good = weight[some], sure[some], good[some]
-    return Reliability(sure / weight, good / weight, weight, float(np.abs(sure - good).sum() / weight.sum()))
+    factors = (np.ones(len(bins)), outcome.weights, confidence, right)
+    sums = np.array([np.bincount(bins, outcome.weights * values, minlength=NUM_BINS) for values in factors])
+    weight, squares, sure, good = sums[:, sums[0] > 0]
+    error = float(np.abs(sure - good).sum() / weight.sum())
+    return Reliability(sure / weight, good / weight, weight, weight**2 / squares, error)
 
 
 def confusion(outcome: Classified) -> Array:

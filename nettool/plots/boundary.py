@@ -14,7 +14,7 @@ from nettool.analysis.boundary import Axis, Plane
 from nettool.analysis.outcomes import Array, Classified, Numbers
 from nettool.plots.figures import COLORS, headline, new_figure, plain
 
-MOST_CLASSES = 8
+MOST_CLASSES = 7
 """With a colour of their own; the examples of others are grey."""
 MOST_DOTS = 2000
 

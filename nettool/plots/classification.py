@@ -89,26 +89,17 @@ def _curves(outcomes: Mapping[str, Classified]) -> list[tuple[str, Sweep]]:
     return found
 
 
-def _area(sweep: Sweep) -> float:
-    """Under the ROC curve, straight lines between its corners: ties count half."""
-    return float(np.trapezoid(np.append(0.0, sweep.recall), np.append(0.0, sweep.false_alarms)))
-
-
-def _average_precision(sweep: Sweep) -> float:
-    return float((np.diff(sweep.recall, prepend=0.0) * sweep.precision).sum())
-
-
 def roc(outcomes: Mapping[str, Classified]) -> Figure:
     """Of the positive ones how many are found, against how many of the negative are taken for positive."""
     figure, axes = new_figure(6.6, 5.0)
     axes.plot([0, 1], [0, 1], color=_POOR, linestyle="--", linewidth=1, label="guessing (0.500)")
-    found = sorted(_curves(outcomes), key=lambda one: _area(one[1]))
+    found = sorted(_curves(outcomes), key=lambda one: one[1].area)
     for place, (name, sweep) in enumerate(found):
         x, y = np.append(0.0, sweep.false_alarms), np.append(0.0, sweep.recall)
-        axes.plot(x, y, **_style(place, len(found), f"{plain(name, 24)} ({_area(sweep):.3f})"))
+        axes.plot(x, y, **_style(place, len(found), f"{plain(name, 24)} ({sweep.area:.3f})"))
     if len(found) == 1:
         _mark_half(axes, found[0][1], found[0][1].false_alarms, found[0][1].recall)
-    areas = [_area(sweep) for _, sweep in found]
+    areas = [sweep.area for _, sweep in found]
     headline(axes, _told("area under the curve", areas, "0.5 is guessing, 1 is perfect"))
     axes.set_xlabel("false alarms: share of the negative taken for positive")
     axes.set_ylabel("recall: share of the positive that is found")
@@ -118,21 +109,21 @@ def roc(outcomes: Mapping[str, Classified]) -> Figure:
 def precision_recall(outcomes: Mapping[str, Classified]) -> Figure:
     """Of those found how many are positive, against how many of the positive are found."""
     figure, axes = new_figure(6.6, 5.0)
-    found = sorted(_curves(outcomes), key=lambda one: _average_precision(one[1]))
+    found = sorted(_curves(outcomes), key=lambda one: one[1].average_precision)
     for place, (name, sweep) in enumerate(found):
         x, y = np.append(0.0, sweep.recall), np.append(sweep.precision[0], sweep.precision)
         axes.plot(
             x,
             y,
             drawstyle="steps-pre",
-            **_style(place, len(found), f"{plain(name, 24)} ({_average_precision(sweep):.3f})"),
+            **_style(place, len(found), f"{plain(name, 24)} ({sweep.average_precision:.3f})"),
         )
     if len(found) == 1:
         ((_, sweep),) = found
         share = sweep.positives / (sweep.positives + sweep.negatives)
         axes.axhline(share, color=_POOR, linestyle="--", linewidth=1, label=f"guessing ({share:.3f})")
         _mark_half(axes, sweep, sweep.recall, sweep.precision)
-    values = [_average_precision(sweep) for _, sweep in found]
+    values = [sweep.average_precision for _, sweep in found]
     headline(axes, _told("average precision", values, "1 is perfect"))
     axes.set_xlabel("recall: share of the positive that is found")
     axes.set_ylabel("precision: share of those found that is positive")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -39,7 +40,7 @@ def predicted_vs_true(outcomes: Mapping[str, Numbers]) -> Figure:
         low = float(min(found.actual.min(), found.predicted.min()))
         high = float(max(found.actual.max(), found.predicted.max()))
         room = 0.04 * (high - low) or 1.0
-        _dots(axes, found.actual, found.predicted)
+        _dots(axes, found.actual, found.predicted, found.weights)
         axes.plot([low - room, high + room], [low - room, high + room], color=_LINE, linewidth=1.2, zorder=4)
         axes.set_xlim(low - room, high + room)
         axes.set_ylim(low - room, high + room)
@@ -67,7 +68,7 @@ def residuals(outcomes: Mapping[str, Numbers]) -> Figure:
     )
     for row, found in enumerate(chosen):
         axes, beside = panels[2 * row : 2 * row + 2]
-        _dots(axes, found.predicted, found.residuals)
+        _dots(axes, found.predicted, found.residuals, found.weights)
         axes.axhline(0, color=_LINE, linewidth=1.2, zorder=4)
         middle = _running_mean(found)
         if middle is not None:
@@ -87,7 +88,7 @@ def residuals(outcomes: Mapping[str, Numbers]) -> Figure:
         )
         beside.axhline(0, color=_LINE, linewidth=1.2)
         beside.set_xlabel("examples")
-        inner = np.quantile(np.abs(found.residuals), 0.9)
+        inner = _quantile(np.abs(found.residuals), found.weights, 0.9)
         headline(beside, f"nine of ten within ±{inner:.3g}", 8)
     return figure
 
@@ -98,13 +99,24 @@ def _running_mean(found: Numbers) -> tuple[Array, Array] | None:
         return None
     order = np.argsort(found.predicted, kind="stable")
     parts = np.array_split(order, 10)
-    places, means = ([float(values[part].mean()) for part in parts] for values in (found.predicted, found.residuals))
-    return np.array(places), np.array(means)
+    places, means = (
+        np.array([np.average(values[part], weights=found.weights[part]) for part in parts])
+        for values in (found.predicted, found.residuals)
+    )
+    return places, means
 
 
-def _dots(axes: Axes, x: Array, y: Array) -> None:
+def _quantile(values: Array, weights: Array, share: float) -> float:
+    """The value below which, itself included, that share of the weight lies."""
+    order = np.argsort(values, kind="stable")
+    below = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(below, share * below[-1])])
+
+
+def _dots(axes: Axes, x: Array, y: Array, weights: Array) -> None:
     if len(x) > MOST_DOTS:
-        axes.hexbin(x, y, gridsize=60, bins="log", cmap="Blues", mincnt=1, linewidths=0.2, zorder=2)
+        settings: Any = {"gridsize": 60, "bins": "log", "cmap": "Blues", "mincnt": 1, "linewidths": 0.2}
+        axes.hexbin(x, y, C=weights, reduce_C_function=np.sum, zorder=2, **settings)
     else:
         size = 22 if len(x) < 300 else 10
         axes.scatter(x, y, s=size, color=COLORS[0], alpha=0.6 if len(x) < 1000 else 0.35, linewidths=0, zorder=2)

@@ -25,7 +25,7 @@ def training_curves(
     rows: of metrics.csv. metrics: their names. best: the epoch that was kept. why: how the training ended. baseline:
     each metric of the naive model.
     """
-    shown = list(metrics)[:MOST_METRICS]
+    shown = [name for name in metrics if any(row.get(name) is not None for row in rows)][:MOST_METRICS]
     heights = [3.0, *([1.6] * len(shown)), 1.0]
     figure, panels = new_panels(len(heights), 1, 7.6, 1.0 + sum(heights), height_ratios=heights, sharex=True)
     loss, *others, rate = panels

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from nettool.errors import RunError
-from nettool.training.epochs import Training
+from nettool.training.epochs import Training, epoch_loss
 from nettool.training.rate_test import HIGHEST, LOWEST, RateTest
 from nettool.training.state import TrainingState
 
@@ -50,7 +50,7 @@ class FoundRate:
     @property
     def rate(self) -> float:
         """The rate of the lowest loss. Raises RunError where there is none."""
-        if not self.laps:
+        if not any(math.isfinite(lap.loss) for lap in self.laps):
             raise RunError(
                 f"the loss did not fall at any learning rate from {LOWEST:g} to {HIGHEST:g}, so none can be suggested. "
                 "Is there anything to learn, and did the weights not begin where they are best already?"
@@ -95,9 +95,13 @@ def rounded(rate: float) -> float:
 
 
 def lowest_loss(training: Training, state: TrainingState) -> float:
-    """Of a training that has come so far; in its first epoch, the loss now. Infinite where none is a number."""
+    """Of a training that has come so far; in its first epoch, the loss now. Infinite where none is a number.
+
+    Without a validation split it is the training loss, as it was on the way.
+    """
     losses = [result.judged_loss for result in state.history]
-    if not losses:
-        loss, _ = training.evaluate(state.network, training.validation or training.train)
-        losses = [loss]
+    if not losses and training.validation is None:
+        losses = [epoch_loss(state)]
+    elif not losses and training.validation is not None:
+        losses = [training.evaluate(state.network, training.validation)[0]]
     return min(filter(math.isfinite, losses), default=math.inf)

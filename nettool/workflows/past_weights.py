@@ -14,18 +14,18 @@ from nettool.errors import RunError
 from nettool.runs import checkpoint, durable
 from nettool.runs.directory import RunDirectory
 from nettool.training.state import TrainingState
-from nettool.training.trace import MOST_BYTES, Trace
+from nettool.training.trace import Trace
 from nettool.workflows import machine
 
 _NAME = re.compile(r"epoch-(\d+)-step-(\d+)\.safetensors")
 
 
 class PastWeights:
-    """Sees every epoch of one run, and writes with every checkpoint. members: networks that share the memory."""
+    """Sees every epoch of one run, and writes with every checkpoint."""
 
-    def __init__(self, run: RunDirectory, spec: Checkpoint, state: TrainingState, members: int) -> None:
+    def __init__(self, run: RunDirectory, spec: Checkpoint, state: TrainingState) -> None:
         self.run, self._keeps_all = run, spec.keep == "all"
-        self._trace = Trace(state.network, MOST_BYTES / members) if spec.keep == "trace" else None
+        self._trace = Trace(state.network) if spec.keep == "trace" else None
         self._written = -1
         if self._trace is not None:
             if state.step:

@@ -6,11 +6,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
+from nettool.config.optimization import OneCycle
 from nettool.config.runtime import Checkpoint
 from nettool.errors import DivergedError
 from nettool.training.loop import fit
 from nettool.training.rate_race import MOST_EPOCHS, FoundRate, lowest_loss, race, steps_of
-from nettool.training.rate_test import raise_rate
+from nettool.training.rate_test import RateTest, raise_rate
 from nettool.training.together import Member, fit_together
 from nettool.workflows import machine
 from nettool.workflows.build import build_job
@@ -24,66 +27,96 @@ MOST_SEEDS, FLOPS_OF_SEEDS = 5, 1e7
 """Of networks side by side, each rate is tried with several first weights, so that one lucky draw decides nothing: as
 many as have this much arithmetic in a step together.
 """
+MOST_MEASURED = 5000
+"""Examples of the validation split that a lap is judged by."""
 
 
 def find_rate(prepared: Prepared) -> FoundRate:
     """Raise the learning rate until the loss rises (Smith 2017), and train shortly with some rates below."""
     if prepared.engine.kind == "compiled":  # which would compile each of the networks
         prepared = replace(prepared, engine=replace(prepared.engine, kind="autograd"))
+    prepared = _with_few_to_measure(prepared)
     experiment = prepared.loaded.experiment
     flops = 3 * prepared.plan.flops * prepared.batch_size * experiment.accumulate
     is_together = prepared.engine.kind == "closed_form" and is_small(prepared.plan, prepared.batch_size)
+    test, in_epoch = _test(prepared)
+    whole = max(1, experiment.epochs) * in_epoch
+    steps = min(steps_of(flops), whole, MOST_EPOCHS * in_epoch)
+    seeds = max(1, min(MOST_SEEDS, int(FLOPS_OF_SEEDS / max(flops, 1)))) if is_together else 1
+    runner = _Laps(prepared, steps, max(1, steps // in_epoch), steps / whole, seeds)
+    train, around = (runner.together, AROUND_TOGETHER) if is_together else (runner.alone, AROUND_ALONE)
     with machine.random_numbers(experiment.seed, prepared.device):
-        with machine.computing(experiment.runtime, prepared.device, prepared.threads):
-            job, _ = build_job(_changed(prepared, 1.0))
-            test = raise_rate(job)
-        steps = min(steps_of(flops), min(max(1, experiment.epochs), MOST_EPOCHS) * job.steps_per_epoch)
-        seeds = max(1, min(MOST_SEEDS, int(FLOPS_OF_SEEDS / max(flops, 1)))) if is_together else 1
-        runner = _Laps(prepared, steps, max(1, steps // job.steps_per_epoch), seeds)
-        train, around = (runner.together, AROUND_TOGETHER) if is_together else (runner.alone, AROUND_ALONE)
         laps = () if test.promising is None else race(test.promising, train, around)
     return FoundRate(test, laps, steps, seeds)
 
 
-def _changed(prepared: Prepared, rate: float, steps: int = 1, epochs: int = 1, seed: int | None = None) -> Prepared:
-    """For a training of so many epochs, which says so after so many steps."""
+def _with_few_to_measure(prepared: Prepared) -> Prepared:
+    """A lap is short; to measure a large validation split after each of its epochs would take longer than the lap."""
+    split = prepared.data.splits.get("validation")
+    if split is None or len(split) <= MOST_MEASURED:
+        return prepared
+    chosen = np.linspace(0, len(split) - 1, MOST_MEASURED).astype(np.int64)
+    splits = {**prepared.data.splits, "validation": split.take(chosen)}
+    return replace(prepared, data=replace(prepared.data, splits=splits))
+
+
+def _test(prepared: Prepared) -> tuple[RateTest, int]:
+    """The range test, and how many steps an epoch has."""
     experiment = prepared.loaded.experiment
-    seed = experiment.seed if seed is None else seed
-    update = {"epochs": epochs, "seed": seed, "checkpoint": Checkpoint(every=f"{steps} steps")}
-    changed = experiment.with_rate(rate).model_copy(update=update)
-    return replace(prepared, loaded=replace(prepared.loaded, experiment=changed))
+    with (
+        machine.computing(experiment.runtime, prepared.device, prepared.threads),
+        machine.random_numbers(experiment.seed, prepared.device),
+    ):
+        job, _ = build_job(replace(prepared, loaded=prepared.loaded.with_rate(1.0)))
+        return raise_rate(job), job.steps_per_epoch
 
 
 class _Laps:
-    """Short trainings, each the beginning of a training of `epochs`, from rates to the losses that they reach."""
+    """Short trainings, from rates to the losses that they reach.
 
-    def __init__(self, prepared: Prepared, steps: int, epochs: int, num_seeds: int) -> None:
-        self.prepared, self.steps, self.epochs, self.num_seeds = prepared, steps, epochs, num_seeds
+    steps: of each at most. epochs: of each. share: of the training that the config describes; its warm-up is that much
+    shorter. num_seeds: with how many each rate is tried, where networks are trained side by side.
+    """
+
+    def __init__(self, prepared: Prepared, steps: int, epochs: int, share: float, num_seeds: int) -> None:
+        self.prepared, self.steps, self.epochs, self.share = prepared, steps, epochs, share
+        self.num_seeds = num_seeds
+
+    def _lap(self, rate: float, seed: int) -> Prepared:
+        """For a training that gives a sign of life after so many steps."""
+        experiment = self.prepared.loaded.experiment
+        schedule = experiment.schedule
+        if not isinstance(schedule, OneCycle):
+            schedule = schedule.model_copy(update={"warmup": schedule.warmup * self.share})
+        checkpoint = Checkpoint(every=f"{self.steps} steps")
+        update = {"epochs": self.epochs, "seed": seed, "schedule": schedule, "checkpoint": checkpoint}
+        changed = experiment.with_rate(rate).model_copy(update=update)
+        return replace(self.prepared, loaded=replace(self.prepared.loaded, experiment=changed))
 
     def alone(self, rates: Sequence[float]) -> list[float]:
         """One after another."""
+        return [self._alone(rate) for rate in rates]
+
+    def _alone(self, rate: float) -> float:
         experiment = self.prepared.loaded.experiment
-        losses = []
-        for rate in rates:
-            with (
-                machine.computing(experiment.runtime, self.prepared.device, self.prepared.threads),
-                machine.random_numbers(experiment.seed, self.prepared.device),
-            ):
-                job, state = build_job(_changed(self.prepared, rate, self.steps, self.epochs))
-                try:
-                    for _ in fit(job, state):
-                        if state.update >= self.steps:
-                            break
-                    losses.append(lowest_loss(job, state))
-                except DivergedError:
-                    losses.append(math.inf)
-        return losses
+        with (
+            machine.computing(experiment.runtime, self.prepared.device, self.prepared.threads),
+            machine.random_numbers(experiment.seed, self.prepared.device),
+        ):
+            job, state = build_job(self._lap(rate, experiment.seed))
+            try:
+                for _ in fit(job, state):
+                    if state.update >= self.steps:
+                        break
+                return lowest_loss(job, state)
+            except DivergedError:
+                return math.inf
 
     def together(self, rates: Sequence[float]) -> list[float]:
         """All at once, each with several seeds: the means over them."""
         first = self.prepared.loaded.experiment.seed
         seeds = [(first + number) % 2**32 for number in range(self.num_seeds)]
-        prepared = [_changed(self.prepared, rate, self.steps, self.epochs, seed) for rate in rates for seed in seeds]
+        prepared = [self._lap(rate, seed) for rate in rates for seed in seeds]
         runtime, threads = self.prepared.loaded.experiment.runtime, fitting_threads(self.prepared, len(prepared))
         with machine.computing(runtime, self.prepared.device, threads):
             trained, step = build_members(prepared)
@@ -92,7 +125,7 @@ class _Laps:
             for number, what in fit_together(members, step):
                 if isinstance(what, DivergedError):
                     diverged.add(number)
-                elif number is None and members[0].state.update >= self.steps:
+                elif number is None and max(member.state.update for member in members) >= self.steps:
                     break
             losses = [
                 math.inf if member.number in diverged else lowest_loss(member.training, member.state)

@@ -82,6 +82,7 @@ class Recorder:
         self._log = durable.Appender(run.log)
         self._writer = BackgroundWriter()
         self._journal: journal.Journal | None = None
+        self._past: PastWeights | None = None
 
     def __enter__(self) -> Recorder:
         return self
@@ -149,8 +150,7 @@ class Recorder:
         names = self.experiment.metric_names
         rows = (journal_row(result, names) for result in state.history)
         self._journal = journal.Journal(self.run, columns(names), rows)
-        members = self.prepared.engine.members
-        self._past = PastWeights(self.run, self.experiment.checkpoint, state, members)
+        self._past = PastWeights(self.run, self.experiment.checkpoint, state)
 
     def log(self, line: str) -> None:
         """Add a line to log.txt."""
@@ -163,6 +163,7 @@ class Recorder:
             assert self._journal is not None
             self._journal.append(journal_row(event, self.experiment.metric_names))
             self.log(describe_epoch(event, self.experiment.epochs))
+            assert self._past is not None
             self._past.see(event.epoch)
         if self._is_due(event, state):
             self.save(state)
@@ -184,12 +185,15 @@ class Recorder:
         check_weights(state)
         tensors, position = state.to_tensors()
         facts = {**self._facts, "elapsed": self._elapsed(), "state": position}
-        best, trace = self._new_best(state), self._past.prepare()
+        assert self._past is not None
+        best, past, trace = self._new_best(state), self._past, self._past.prepare()
 
         def write() -> None:
-            self._past.write_trace(trace)
-            self._past.keep(tensors, facts)
-            self._write(tensors, facts, best)
+            try:
+                past.write_trace(trace)
+                past.keep(tensors, facts)
+            finally:  # where the disk has no room for them, it may have some for what is needed to go on
+                self._write(tensors, facts, best)
 
         self._writer.start(write)
         self._saved_at = time.monotonic()
@@ -224,7 +228,8 @@ class Recorder:
     def save_best(self, state: TrainingState) -> None:
         """Make the best weights and their trace durable, and leave the last checkpoint as it is."""
         self.wait()
-        self._past.write_trace(self._past.prepare())
+        if self._past is not None:
+            self._past.write_trace(self._past.prepare())
         best = self._new_best(state)
         if best is not None:
             self._write_best(best)

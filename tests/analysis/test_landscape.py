@@ -9,7 +9,15 @@ import pytest
 import torch
 
 from nettool.analysis import landscape as module
-from nettool.analysis.landscape import Weights, extent, landscape, plane_of_path, plane_of_weights, random_plane
+from nettool.analysis.landscape import (
+    Weights,
+    extent,
+    grid_size,
+    landscape,
+    plane_of_path,
+    plane_of_weights,
+    random_plane,
+)
 from nettool.config.signature import ClassTarget, ImageExample, Signature, TableExample, TokenExample
 from nettool.data.dataset import Batch
 from nettool.model.compile import Network, compile_network
@@ -151,6 +159,14 @@ def test_a_plane_of_two_weights_has_their_values_as_coordinates() -> None:
     changed = {name: tensor.clone() for name, tensor in center.items()}
     changed["layers.2.product.bias"][0] = 2.0
     assert found.loss[1, 0] == pytest.approx(loss_at(network, batch, loss, changed), rel=1e-5)
+
+
+def test_a_network_that_takes_long_has_fewer_points_and_examples() -> None:
+    assert grid_size(10_000, 2000) == (41, 2000)
+    num, examples = grid_size(1_000_000, 2000)
+    assert (num, 64 <= examples < 2000) == (41, True)
+    assert grid_size(10_000_000, 2000)[0] == 15
+    assert grid_size(10**13, 2000) == (15, 1)
 
 
 def test_a_grid_holds_its_points_with_room_around_them() -> None:

@@ -14,7 +14,7 @@ from nettool.analysis.layers import (
     leaf_modules,
     weight_distributions,
 )
-from nettool.config.signature import ClassTarget, ImageExample, Signature, TableExample
+from nettool.config.signature import ClassTarget, ImageExample, Signature, TableExample, TokenExample
 from nettool.data.dataset import Batch
 from nettool.model.compile import Network, compile_network
 from nettool.model.losses import build_loss
@@ -77,6 +77,20 @@ def test_of_images_a_channel_is_a_unit() -> None:
         network.layers[0].product.bias[:] = torch.tensor([1000.0, -1000.0, 1000.0])  # type: ignore[union-attr]
     _, health = activation_distributions(network, plan, batch)
     assert (health[0].num_units, health[0].dead) == (3, 1)
+
+
+def test_of_a_text_the_steps_that_fill_it_up_are_left_out() -> None:
+    texts = Signature(TokenExample(6, 9, padded=True), TARGET)
+    layers = [{"embedding": 4}, {"dense": 5}, {"lstm": 3}, {"layer_norm": {}}, "output"]
+    network, plan, _ = built(texts, layers=layers)
+    features = torch.tensor([[1, 2, 3, 0, 0, 0], [4, 5, 0, 0, 0, 0]])
+    found, health = activation_distributions(network, plan, Batch(features, torch.tensor([0, 1]), None))
+    assert [one.num_units for one in health] == [4, 5, 3, 3, 3]
+    assert [len(one.values) for one in found] == [5 * 4, 5 * 5, 2 * 3, 2 * 3, 2 * 3]
+    embedded = network.layers[0].table(torch.tensor([1, 2, 3, 4, 5])).detach().flatten()  # type: ignore[union-attr, operator]
+    assert found[0].values == pytest.approx(embedded.double().numpy())
+    again, _ = activation_distributions(network, plan, Batch(features, torch.tensor([0, 1]), None))
+    assert all((one.values == other.values).all() for one, other in zip(found, again, strict=True))
 
 
 def test_gradients_are_those_of_the_loss_and_nothing_is_left_behind() -> None:

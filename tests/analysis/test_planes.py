@@ -156,4 +156,4 @@ def test_the_surest_mistakes_come_first_and_the_farthest_numbers() -> None:
     first, second, third = worst(numbers, 9)
     assert (first.place, first.actual, first.predicted, first.how) == (1, "1", "5", "+4")
     assert (second.place, second.how) == (0, "-0.5")
-    assert (third.predicted, third.how) == ("2", "+0")
+    assert (third.predicted, third.how) == ("2", "+4e-05")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn import metrics
@@ -35,8 +37,7 @@ def test_recall_and_false_alarms_are_those_of_the_roc_curve() -> None:
     assert sweep.threshold == pytest.approx(thresholds[1:])
     assert sweep.recall == pytest.approx(recall[1:])
     assert sweep.false_alarms == pytest.approx(false_alarms[1:])
-    area = np.trapezoid(np.append(0, sweep.recall), np.append(0, sweep.false_alarms))
-    assert area == pytest.approx(auroc(probabilities[:, 1], actual, weights))
+    assert sweep.area == pytest.approx(auroc(probabilities[:, 1], actual, weights))
 
 
 def test_precision_is_that_of_scikit_learn_and_f1_their_harmonic_mean() -> None:
@@ -47,8 +48,7 @@ def test_precision_is_that_of_scikit_learn_and_f1_their_harmonic_mean() -> None:
     assert sweep.recall[::-1] == pytest.approx(recall[:-1])
     mean = 2 * sweep.precision * sweep.recall / (sweep.precision + sweep.recall)
     assert sweep.f1 == pytest.approx(mean)
-    steps = np.diff(sweep.recall, prepend=0)
-    assert (steps * sweep.precision).sum() == pytest.approx(average_precision(probabilities[:, 1], actual, weights))
+    assert sweep.average_precision == pytest.approx(average_precision(probabilities[:, 1], actual, weights))
 
 
 def test_what_is_found_above_a_threshold_has_more_than_it() -> None:
@@ -75,6 +75,15 @@ def test_reliability_of_many_classes_has_the_error_of_the_metric_and_ranges_hold
     assert (low <= found.accuracy + 1e-12).all()
     assert (found.accuracy <= high + 1e-12).all()
     assert (high - low > 0).all()
+
+
+def test_ranges_are_as_wide_as_the_examples_are_few_whatever_they_weigh() -> None:
+    outcome = classified(4)
+    heavy = replace(outcome, weights=1000 * outcome.weights)
+    for one, other in zip(reliability(outcome).range, reliability(heavy).range, strict=True):
+        assert one == pytest.approx(other)
+    alike = replace(outcome, weights=np.ones(len(outcome.actual)))
+    assert reliability(alike).count == pytest.approx(reliability(alike).weight)
 
 
 def test_reliability_of_two_classes_is_of_the_second() -> None:

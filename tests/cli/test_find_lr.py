@@ -58,6 +58,17 @@ def test_each_lap_is_the_beginning_of_that_training(nettool: Nettool, config: Pa
         assert sum(reached) / 5 == pytest.approx(lap["loss"], rel=1e-4)
 
 
+def test_a_warm_up_is_as_much_shorter_as_the_race_is(
+    nettool: Nettool, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nettool.workflows.rate.MOST_EPOCHS", 4)
+    more = ("epochs=40", "schedule={name: constant, warmup: 20}", "runtime.engine=autograd")
+    lap = json.loads(nettool("find-lr", config, "--json", *more).out)["tried"][0]
+    short = ("epochs=4", "schedule={name: constant, warmup: 2}", "runtime.engine=autograd", f"optimizer.lr={lap['lr']}")
+    run = Path(nettool("train", config, "--quiet", *short).out.strip())
+    assert json.loads((run / "run.json").read_text())["metrics"]["validation_loss"] == lap["loss"]
+
+
 def test_a_network_that_is_trained_alone_races_too(nettool: Nettool, config: Path) -> None:
     more = ("runtime.engine=autograd", "epochs=3")
     lap, *others = json.loads(nettool("find-lr", config, "--json", *more).out)["tried"]

@@ -128,7 +128,7 @@ def test_data_that_are_gone_or_changed_are_told_after_what_can_be_drawn(
     result = nettool("plot", run, "--format", "png")
     assert result.code == 2
     assert "its sha256 differs" in result.err
-    assert names(run / "plots") == {"curves", "weights"}
+    assert names(run / "plots") == {"curves", "network", "weights"}
     table.rename("moved.csv")
     result = nettool("plot", run, "roc")
     assert result.code == 2
@@ -158,6 +158,51 @@ def test_a_way_that_is_unknown_leaves_random_directions(nettool: Nettool, config
     nettool("train", config, "--quiet", "epochs=3", "checkpoint={keep: all, every: 1 epochs}")
     assert nettool("plot", "students-0002", "landscape", "--format", "svg").code == 0
     assert "first component of the path" in Path("runs/students-0002/plots/landscape.svg").read_text()
+
+
+def test_a_landscape_may_be_over_two_weights_and_hold_the_ways_of_several_runs(nettool: Nettool, run: Path) -> None:
+    first, second = "layers.0.product.weight[0,1]", "layers.1.product.bias[0]"
+    assert nettool("plot", run, "landscape", "--weights", first, "--weights", second, "--format", "svg").code == 0
+    assert "layers.0.product.weight[0, 1]" in (run / "plots/landscape.svg").read_text()
+    for names, told in (
+        ([first], "name two of them"),
+        (["layers.9[0]", second], "the network has no layers.9. It has layers.0.product.weight"),
+        (["layers.0.product.weight[0]", second], "name one number of it, such as layers.0.product.weight[0, 0]"),
+        (["layers.0.product.weight[0,99]", second], "name one number of it"),
+    ):
+        result = nettool("plot", run, "landscape", *(part for name in names for part in ("--weights", name)))
+        assert result.code == 2
+        assert told in " ".join(result.err.split())
+    nettool("train", "students.yaml", "--quiet", "epochs=3", "seed=7")
+    nettool("train", "students.yaml", "--quiet", "epochs=3", "layers.0.units=9")
+    assert nettool("plot", run, "landscape", "--with", "students-0002", "--format", "svg").code == 0
+    assert ">students-0002<" in (run / "plots/landscape.svg").read_text()
+    result = nettool("plot", run, "landscape", "--with", "students-0003")
+    assert result.code == 2
+    assert "has a network of other shapes" in result.err
+
+
+def test_nothing_of_the_users_is_replaced_elsewhere(nettool: Nettool, run: Path) -> None:
+    Path("roc.png").write_bytes(b"mine")
+    result = nettool("plot", run, "roc", "--to", ".")
+    assert result.code == 2
+    assert "roc.png is there already" in result.err
+    assert Path("roc.png").read_bytes() == b"mine"
+    assert not Path("roc.svg").exists()
+
+
+def test_labels_show_the_mistakes_of_the_one_that_is_wrong_most_often(nettool: Nettool, folder: Path) -> None:
+    rows = "".join(f"{index % 7},{index % 7 > 3},{(index * 7919) % 5 > 2}\n" for index in range(200))
+    (folder / "labels.csv").write_text(f"x,easy,hard\n{rows}")
+    (folder / "labels.yaml").write_text(
+        "data: {path: labels.csv, target: [easy, hard], columns: {easy: boolean, hard: boolean}}\n"
+        "layers: [{dense: 8}, output]\nloss: binary_cross_entropy\noptimizer: {name: adam, lr: 0.1}\nepochs: 30\n"
+    )
+    assert nettool("train", "labels.yaml", "--quiet").code == 0
+    assert nettool("plot", "mistakes", "roc", "calibration", "--format", "svg").code == 0
+    text = Path("runs/labels-0001/plots/mistakes.svg").read_text()
+    assert "hard: " in text
+    assert nettool("plot", "labels-0001", "confusion").code == 2
 
 
 def test_training_draws_at_the_end_where_that_is_asked_for(nettool: Nettool, config: Path) -> None:
@@ -198,7 +243,11 @@ def test_a_run_that_diverged_has_its_curves(nettool: Nettool, config: Path) -> N
     ("name", "drawn", "left_out"),
     [
         ("series", {"curves", "importance", "residuals", "mistakes"}, {"boundary", "confusion"}),
-        ("music_lstm", {"curves", "weights"}, {"mistakes", "importance", "boundary", "roc"}),
+        (
+            "music_lstm",
+            {"curves", "weights", "gradients", "activations", "landscape"},
+            {"mistakes", "importance", "boundary", "roc"},
+        ),
         ("mnist_cnn", {"curves", "confusion", "mistakes", "activations"}, {"importance", "boundary"}),
     ],
 )

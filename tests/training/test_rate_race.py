@@ -24,7 +24,7 @@ def valley(best: float) -> list[float]:
 
 
 def test_the_rates_around_the_first_race_and_no_others() -> None:
-    assert valley(0.1) == [0.016, 0.04, 0.1, 0.25, 0.62]
+    assert valley(0.1) == [0.016, 0.04, 0.063, 0.1, 0.16, 0.25, 0.62]
 
 
 @pytest.mark.parametrize("best", [1e-4, 0.002, 9.0])
@@ -50,8 +50,9 @@ def test_each_rate_is_trained_with_once_and_the_ends_are_ends() -> None:
 
 def test_of_equal_ones_the_smaller_rate_wins_and_without_any_the_cure_is_told() -> None:
     assert FoundRate(TEST, (Lap(0.1, 0.5), Lap(0.2, 0.5)), 100, 1).rate == 0.1
-    with pytest.raises(RunError, match="Is there anything to learn"):
-        _ = FoundRate(TEST, (), 100, 1).rate
+    for laps in ((), (Lap(0.1, math.inf), Lap(0.2, math.inf))):
+        with pytest.raises(RunError, match="Is there anything to learn"):
+            _ = FoundRate(TEST, laps, 100, 1).rate
 
 
 def test_large_steps_make_short_races() -> None:

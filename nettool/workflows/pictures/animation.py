@@ -9,6 +9,7 @@ import numpy as np
 from nettool.analysis.outcomes import Numbers
 from nettool.runs import durable
 from nettool.workflows.pictures.columns import plane_of
+from nettool.workflows.pictures.draw import check_free
 from nettool.workflows.pictures.path import past_weights
 from nettool.workflows.pictures.subject import Subject, Unsuitable
 
@@ -25,7 +26,7 @@ def _places(num: int) -> list[int]:
 def animate_boundary(subject: Subject, folder: Path) -> Path:
     """Write boundary.gif. Raises Unsuitable where there is no boundary, or the weights of the past are not known."""
     from nettool.plots.boundary import decision_regions, surface
-    from nettool.plots.figures import as_frame, as_gif, caption
+    from nettool.plots.figures import as_frame, as_gif, caption, plain
 
     epochs, past = past_weights(subject.run)
     if len(epochs) < 2:
@@ -39,11 +40,12 @@ def animate_boundary(subject: Subject, folder: Path) -> Path:
         outcome = next(iter(then.outcomes.values()))
         shown = plane.show(then.predict)
         if isinstance(outcome, Numbers):
-            figure = surface(shown, outcome, f"epoch {epochs[place]}: predicted {outcome.name}")
+            figure = surface(shown, outcome, f"epoch {epochs[place]}: predicted {plain(outcome.name)}")
         else:
             figure = decision_regions(shown, outcome, f"epoch {epochs[place]}: {outcome.accuracy:.1%} right")
         frames.append(as_frame(caption(figure, f"{subject.run.path.name}, {subject.where}")))
-    durable.make_folders(folder)
     path = folder / "boundary.gif"
+    check_free(subject, [path])
+    durable.make_folders(folder)
     durable.write_file(path, as_gif(frames))
     return path

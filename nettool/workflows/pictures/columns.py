@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -18,29 +19,37 @@ from nettool.data.encoders import TableEncoder
 from nettool.data.examples import Split, Windows
 from nettool.errors import UsageError
 from nettool.training.metrics import METRICS
-from nettool.workflows.pictures.subject import Subject, Unsuitable
+from nettool.workflows.pictures.subject import Subject, Unsuitable, spread
 
 MOST_EXAMPLES = 2000
 """That are shuffled: more of them take longer and hardly change the order of the columns."""
+MOST_COLUMNS, MOST_SHUFFLES = 2000, 4000
+"""Of all columns together: where there are many, each is shuffled fewer times."""
 FEW_REPEATS = 3
 """Where only the two most important columns are looked for."""
 
 
-def column_importance(subject: Subject, repeats: int) -> tuple[list[Importance], float]:
-    """Each column's, the most important first, and what the metric is with all of them as they are."""
+def column_importance(subject: Subject, repeats: int) -> tuple[list[Importance], float, int]:
+    """Each column's, the most important first; the metric with all of them as they are; of how many examples."""
     columns = encoded_columns(subject.trained.encoders.features)
     if not columns:
         raise Unsuitable("importance: columns are shuffled one by one, and this run has none: it sees images or text.")
-    num = len(subject.examples)
-    chosen = np.arange(num) if num <= MOST_EXAMPLES else np.linspace(0, num - 1, MOST_EXAMPLES).astype(np.int64)
-    examples = subject.examples.take(chosen)
+    if len(columns) > MOST_COLUMNS:
+        raise Unsuitable(
+            f"importance: each of {len(columns):,} columns would be shuffled; {MOST_COLUMNS:,} are the most."
+        )
+    repeats = max(1, min(repeats, MOST_SHUFFLES // len(columns)))
+    examples = subject.examples.take(spread(len(subject.examples), MOST_EXAMPLES))
     features = np.array(_in_memory(examples))
     sign = -1.0 if METRICS[subject.metric].mode == "max" else 1.0
 
     def cost(changed: Array) -> float:
         return sign * subject.metric_of(replace(examples, features=changed))
 
-    return permutation_importance(columns, features, cost, repeats), sign * cost(features)
+    reached = sign * cost(features)
+    if math.isnan(reached):
+        raise Unsuitable(f"importance: {subject.metric} is no number on {len(examples):,} examples of {subject.split}.")
+    return permutation_importance(columns, features, cost, repeats), reached, len(examples)
 
 
 def _in_memory(examples: Split) -> Array:
@@ -79,6 +88,6 @@ def _two_of(subject: Subject, able: list[str]) -> tuple[str, str]:
         return asked[0], asked[1]
     if len(able) == 2:
         return able[0], able[1]
-    found, _ = column_importance(subject, FEW_REPEATS)
+    found, *_ = column_importance(subject, FEW_REPEATS)
     first, second, *_ = [each.name for each in found if each.name in able]
     return first, second

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nettool.errors import NettoolError, UsageError
+from nettool.errors import UsageError
 from nettool.runs import durable
 from nettool.workflows.pictures.kinds import KINDS, Kind
 from nettool.workflows.pictures.subject import Subject, Unsuitable
@@ -37,24 +38,34 @@ def check_kinds(names: Sequence[str]) -> None:
 def draw(subject: Subject, names: Sequence[str], folder: Path, formats: Sequence[Format]) -> Iterator[Picture]:
     """Draw these kinds; without any, all that suit the run. Yields each as it is written.
 
-    A picture that was drawn before is replaced. Raises UsageError for one that the run does not suit, if it was named;
-    and, after all that can be drawn, the first error of another kind: data that are gone, weights that are damaged.
+    In the run's own folder a picture that was drawn before is replaced, elsewhere nothing is. Raises UsageError for one
+    that the run does not suit, if it was named; and, after all that can be drawn, the first error of another kind: data
+    that are gone, weights that are damaged.
     """
     check_kinds(names)
-    failure: NettoolError | None = None
+    failure: Exception | None = None
     for name in dict.fromkeys(names or KINDS):
         try:
             figure = KINDS[name].draw(subject)
-        except NettoolError as error:
+        except Exception as error:
             if names:
                 raise
             if not isinstance(error, Unsuitable):
                 failure = failure or error
             continue
+        files = [folder / f"{name}.{each}" for each in formats]
+        check_free(subject, files)
         durable.make_folders(folder)
-        yield Picture(KINDS[name], tuple(_write(figure, folder / f"{name}.{each}", each) for each in formats))
+        yield Picture(KINDS[name], tuple(map(_write, repeat(figure), files, formats)))
     if failure is not None:
         raise failure
+
+
+def check_free(subject: Subject, files: Iterable[Path]) -> None:
+    """Raise UsageError where a picture would take the place of a file that may be the user's."""
+    for path in files:
+        if path.exists() and path.parent != subject.run.plots:
+            raise UsageError(f"{path} is there already. Name another folder, or remove it first.")
 
 
 def _write(figure: object, path: Path, kind: Format) -> Path:

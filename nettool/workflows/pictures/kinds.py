@@ -66,11 +66,12 @@ def _why(record: Mapping[str, object]) -> str:
 @_kind("boundary", "two features: what is predicted where, and the examples over it")
 def _boundary(subject: Subject) -> Figure:
     from nettool.plots.boundary import decision_regions, surface
+    from nettool.plots.figures import plain
 
     plane = plane_of(subject).show(subject.predict)
     outcome = next(iter(subject.outcomes.values()))
     if isinstance(outcome, Numbers):
-        return _captioned(subject, surface(plane, outcome, f"predicted {outcome.name}"))
+        return _captioned(subject, surface(plane, outcome, f"predicted {plain(outcome.name)}"))
     return _captioned(
         subject,
         decision_regions(
@@ -81,26 +82,14 @@ def _boundary(subject: Subject) -> Figure:
     )
 
 
-@_kind("landscape", "the loss around the weights, and the way that training took through it")
-def _landscape(subject: Subject) -> Figure:
-    from nettool.plots.figures import caption
-    from nettool.plots.landscape import Path, landscape
-
-    found, ways = landscape_of(subject)
-    plane = found.plane
-    told = "loss of the training examples around the best weights"
-    if plane.explained is not None:
-        told = f"{told}; {plane.explained:.0%} of the way that training took lies in this plane"
-    paths = [Path(name, *np.transpose(way)) for name, way in ways]
-    return caption(landscape(found, paths, told), subject.run.path.name)
-
-
 @_kind("importance", "columns: how much worse it gets when one is shuffled")
 def _importance(subject: Subject) -> Figure:
+    from nettool.plots.figures import caption
     from nettool.plots.importance import importance
 
-    found, reached = column_importance(subject, REPEATS)
-    return _captioned(subject, importance(found, subject.metric, reached))
+    found, reached, num = column_importance(subject, REPEATS)
+    figure = importance(found, subject.metric, reached)
+    return caption(figure, f"{subject.run.path.name}, {subject.split}, {num:,} examples")
 
 
 @_kind("confusion", "classes: which are taken for which")
@@ -214,6 +203,20 @@ def _gradients(subject: Subject) -> Figure:
         found = gradient_distributions(trained.network, trained.plan, subject.batch, trained.loss.mean)
     figure = distributions(found, "size of the gradient of a weight (log₁₀)", "gradients at the best weights")
     return caption(figure, f"{subject.run.path.name}, training examples")
+
+
+@_kind("landscape", "the loss around the weights, and the way that training took through it")
+def _landscape(subject: Subject) -> Figure:
+    from nettool.plots.figures import caption
+    from nettool.plots.landscape import Path, landscape
+
+    found, ways = landscape_of(subject)
+    plane = found.plane
+    told = "loss of the training examples around the best weights"
+    if plane.explained is not None:
+        told = f"{told}; {plane.explained:.0%} of the way that training took lies in this plane"
+    paths = [Path(name, *np.transpose(way)) for name, way in ways]
+    return caption(landscape(found, paths, told), subject.run.path.name)
 
 
 def _of(subject: Subject, kind: type[KindOfOutcome], what: str) -> dict[str, KindOfOutcome]:

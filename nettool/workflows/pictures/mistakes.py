@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nettool.analysis.mistakes import Mistake, worst
-from nettool.analysis.outcomes import Classified
+from nettool.analysis.outcomes import Classified, Outcome
 from nettool.data.arrow import from_numpy
 from nettool.data.columns import used
 from nettool.data.image_encoder import ImageEncoder
@@ -21,13 +21,14 @@ MOST_ROWS, MOST_IMAGES, MOST_COLUMNS = 15, 24, 5
 
 def worst_examples(subject: Subject) -> Figure:
     """Raises Unsuitable where nothing is wrong."""
+    from nettool.plots.figures import plain
     from nettool.plots.mistakes import mistaken_images, mistaken_rows
 
     if not subject.outcomes:
         raise Unsuitable(
             "mistakes: the run predicts the next token of a text; look at what it writes: nettool generate"
         )
-    name, outcome = next(iter(subject.outcomes.items()))
+    name, outcome = max(subject.outcomes.items(), key=lambda each: _num_wrong(each[1]))  # the first of equals
     shows_images = isinstance(subject.trained.encoders.features, ImageEncoder)
     found = worst(outcome, MOST_IMAGES if shows_images else MOST_ROWS)
     if not found:
@@ -35,8 +36,8 @@ def worst_examples(subject: Subject) -> Figure:
     if isinstance(outcome, Classified):
         title = f"{int((~outcome.is_right).sum()):,} of {len(outcome.actual):,} are wrong; the surest of them first"
     else:
-        title = f"predicted {outcome.name}, the farthest off first"
-    title = f"{name}: {title}" if name and isinstance(outcome, Classified) else title
+        title = f"predicted {plain(outcome.name)}, the farthest off first"
+    title = f"{plain(name)}: {title}" if name and isinstance(outcome, Classified) else title
     places = np.array([mistake.place for mistake in found])
     if shows_images:
         pixels = subject.examples.take(places).features
@@ -44,6 +45,10 @@ def worst_examples(subject: Subject) -> Figure:
         return mistaken_images(found, pixels, title)
     rows = subject.examples.rows[places]
     return mistaken_rows(found, (rows + 1).tolist(), _columns(subject, found, rows), title)
+
+
+def _num_wrong(outcome: Outcome) -> int:
+    return int((~outcome.is_right).sum()) if isinstance(outcome, Classified) else 0
 
 
 def _columns(subject: Subject, found: list[Mistake], rows: np.ndarray) -> list[tuple[str, list[str]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from nettool.analysis.landscape import (
@@ -9,17 +10,21 @@ from nettool.analysis.landscape import (
     Plane,
     Weights,
     extent,
+    grid_size,
     landscape,
     plane_of_path,
+    plane_of_weights,
     random_plane,
 )
-from nettool.errors import RunError
+from nettool.errors import RunError, UsageError
 from nettool.runs import checkpoint
 from nettool.runs.directory import RunDirectory
 from nettool.training.evaluation import evaluating
-from nettool.training.trace import path_of
+from nettool.training.trace import MOST_EPOCHS, path_of
 from nettool.workflows.past_weights import kept_checkpoints
-from nettool.workflows.pictures.subject import Subject, Unsuitable
+from nettool.workflows.pictures.subject import Subject, Unsuitable, spread
+
+_WEIGHT = re.compile(r"(.+)\[(\d+(?:,\s*\d+)*)\]")
 
 
 def past_weights(run: RunDirectory) -> tuple[list[int], list[Weights]]:
@@ -27,60 +32,90 @@ def past_weights(run: RunDirectory) -> tuple[list[int], list[Weights]]:
 
     Raises DamagedError for a trace that is none.
     """
-    if kept := kept_checkpoints(run):
-        return [epoch for epoch, _, _ in kept], [checkpoint.load(path)[0] for _, _, path in kept]
+    epochs, tensors = _trace_of(run)
+    kept = kept_checkpoints(run)
+    if len(kept) <= len(epochs):
+        return epochs, [{name: tensor[place] for name, tensor in tensors.items()} for place in range(len(epochs))]
+    chosen = [kept[place] for place in spread(len(kept), MOST_EPOCHS).tolist()]
+    return [epoch for epoch, _, _ in chosen], [checkpoint.load(path)[0] for _, _, path in chosen]
+
+
+def _trace_of(run: RunDirectory) -> tuple[list[int], Weights]:
     if not run.trace.is_file():
-        return [], []
+        return [], {}
     tensors, _ = checkpoint.load(run.trace)
     try:
-        epochs, weights = path_of(tensors)
+        return path_of(tensors)
     except ValueError as error:
         raise RunError(f"{run.trace} does not fit together: {error}.") from None
-    return epochs, [{name: tensor[place] for name, tensor in weights.items()} for place in range(len(epochs))]
-
-
-def parameters_of(subject: Subject) -> Weights:
-    """The best weights, on their device."""
-    return {name: tensor.detach() for name, tensor in subject.trained.network.named_parameters()}
-
-
-def way_of(subject: Subject, run: RunDirectory, last: Weights) -> list[Weights]:
-    """The parameters of a run, epoch after epoch, up to those that were kept as the best."""
-    names, device = parameters_of(subject), subject.trained.device
-    epochs, past = past_weights(run)
-    way = []
-    for epoch, tensors in zip(epochs, past, strict=True):
-        if any(name not in tensors or tensors[name].shape != names[name].shape for name in names):
-            raise Unsuitable(f"landscape: {run.path} has a network of other shapes.")
-        if epoch < subject.trained.epoch or run != subject.run:
-            way.append({name: tensors[name].to(device) for name in names})
-    return [*way, last]
 
 
 def landscape_of(subject: Subject) -> tuple[Landscape, list[tuple[str, list[tuple[float, float]]]]]:
     """The loss around the best weights, and where the run was on its way: in the plane of the way, where one is known,
-    else in two random directions.
+    else in two random directions; with other runs, also where these were.
     """
-    center = parameters_of(subject)
-    ways = [(subject.run.path.name, way_of(subject, subject.run, center))]
-    plane = _plane(subject, center, [way for _, way in ways])
-    in_plane = [(name, [plane.coordinates(weights) for weights in way]) for name, way in ways if len(way) > 1]
-    points = [point for _, way in in_plane for point in way]
-    x, y = extent([*points, (-1.0, -1.0), (1.0, 1.0)], 0.0) if plane.explained is None else extent(points, 1e-6)
-    numbers = sum(layer.num_stored for layer in subject.trained.plan.leaves()) + subject.trained.plan.input.size
-    with subject.computing(), evaluating(subject.trained.network):
-        found = landscape(subject.trained.network, plane, x, y, subject.batch, subject.trained.loss.mean, numbers)
-    return found, in_plane
+    trained = subject.trained
+    center = {name: tensor.detach() for name, tensor in trained.network.named_parameters()}
+    ways = {subject.run.path.name: [*_way(subject.run, center, trained.epoch), center]}
+    ways |= {run.path.name: _way(run, center) for run in subject.wishes.others}
+    plane = _plane(subject, center, list(ways.values()))
+    if plane.explained is None and not subject.wishes.weights:  # a way lies nowhere near two random directions
+        ways = {subject.run.path.name: [center]}
+    in_plane = {name: [plane.coordinates(weights) for weights in way] for name, way in ways.items()}
+    points = [point for way in in_plane.values() for point in way]
+    size = trained.plan.input.size + sum(layer.num_stored for layer in trained.plan.leaves())
+    num, examples = grid_size(trained.plan.flops, len(subject.batch.target))
+    x, y = extent(points, 1e-6 if plane.explained is not None else 2.0, num)
+    batch = subject.some(examples)
+    with subject.computing(), evaluating(trained.network):
+        found = landscape(trained.network, plane, x, y, batch, trained.loss.mean, size)
+    return found, list(in_plane.items())
+
+
+def _way(run: RunDirectory, center: Weights, before: int | None = None) -> list[Weights]:
+    """The parameters of a run, epoch after epoch. before: up to this one."""
+    epochs, past = past_weights(run)
+    if past and any(name not in past[0] or past[0][name].shape != center[name].shape for name in center):
+        raise Unsuitable(f"landscape: {run.path} has a network of other shapes.")
+    return [
+        {name: tensors[name].to(center[name]) for name in center}
+        for epoch, tensors in zip(epochs, past, strict=True)
+        if before is None or epoch < before
+    ]
 
 
 def _plane(subject: Subject, center: Weights, ways: Sequence[Sequence[Weights]]) -> Plane:
-    if subject.wishes.directions != "random":
+    wishes = subject.wishes
+    if wishes.weights:
+        return plane_of_weights(center, [_place_of(text, center) for text in _two(wishes.weights)])
+    if wishes.directions != "random":
         try:
             return plane_of_path(center, ways)
         except ValueError:
-            if subject.wishes.directions == "path":
+            if wishes.directions == "path" or wishes.others:
                 raise Unsuitable(
                     f"landscape: {subject.run.path} kept too little of the way that training took. Train with "
                     "checkpoint.keep=all, or draw it with --directions random."
                 ) from None
     return random_plane(center)
+
+
+def _two(weights: Sequence[str]) -> Sequence[str]:
+    if len(set(weights)) != 2:
+        raise UsageError("--weights: name two of them: --weights 'layers.0.product.weight[0,1]' --weights ...")
+    return weights
+
+
+def _place_of(text: str, center: Weights) -> tuple[str, tuple[int, ...]]:
+    """`layers.0.product.weight[0,1]` as the tensor's name and the place in it. Raises UsageError."""
+    match = _WEIGHT.fullmatch(text)
+    name = match[1] if match else text
+    if name not in center:
+        raise UsageError(f"--weights {text}: the network has no {name}. It has {', '.join(list(center)[:20])}.")
+    place = tuple(int(number) for number in match[2].split(",")) if match else ()
+    shape = tuple(center[name].shape)
+    if len(place) != len(shape) or any(number >= size for number, size in zip(place, shape, strict=False)):
+        raise UsageError(
+            f"--weights {text}: {name} is {shape}; name one number of it, such as {name}{[0] * len(shape)}."
+        )
+    return name, place

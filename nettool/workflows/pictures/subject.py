@@ -28,8 +28,15 @@ from nettool.workflows import machine
 from nettool.workflows.examples import found_data, has_split, load_examples
 from nettool.workflows.trained import Trained, load_trained
 
-MOST_EXAMPLES = 2000
-"""Of the training split that pictures of layers and losses are made of: more take longer and hardly change them."""
+MOST_EXAMPLES, MOST_NUMBERS = 2000, 2**26
+"""Of the training split that pictures of layers and losses are made of, and the activations that they may have: more
+take longer and hardly change them.
+"""
+
+
+def spread(num: int, most: int) -> Array:
+    """Positions of all, or of so many that are spread over them: int64 [most]."""
+    return np.arange(num) if num <= most else np.linspace(0, num - 1, most).astype(np.int64)
 
 
 class Unsuitable(UsageError):
@@ -40,11 +47,14 @@ class Unsuitable(UsageError):
 class Wishes:
     """What the user asked for. split: None for the validation split, or the test where there is none. features: the two
     of a boundary; none leaves the choice to the network. directions: of a landscape; auto is the path, if known.
+    weights: two single ones that it is drawn over instead. others: runs whose ways are drawn too.
     """
 
     split: SplitName | None = None
     features: tuple[str, ...] = ()
     directions: Literal["auto", "path", "random"] = "auto"
+    weights: tuple[str, ...] = ()
+    others: tuple[RunDirectory, ...] = ()
 
 
 class Subject:
@@ -132,9 +142,10 @@ class Subject:
     @cached_property
     def outcomes(self) -> dict[str, Outcome]:
         """Of each target what was predicted of the split, beside what is true; {} of a text."""
-        target, measured = self.trained.target, self.measured
+        target = self.trained.target
         if isinstance(target, NextTarget):
             return {}
+        measured = self.measured
         assert measured.predictions is not None
         assert measured.target is not None
         weights = self.examples.weights
@@ -142,11 +153,16 @@ class Subject:
 
     @cached_property
     def batch(self) -> Batch:
-        """Examples of the training split, as many as show what is typical."""
-        num = len(self.train)
-        chosen = np.arange(num) if num <= MOST_EXAMPLES else np.linspace(0, num - 1, MOST_EXAMPLES).astype(np.int64)
-        dataset = Dataset.from_split(self.train.take(chosen), self.trained.device)
-        return next(iter(dataset.chunks(len(chosen))))
+        """Examples of the training split, as many as memory holds the activations of, and as show what is typical."""
+        plan = self.trained.plan
+        size = plan.input.size + sum(layer.num_stored for layer in plan.leaves())
+        return self.some(max(1, min(MOST_EXAMPLES, MOST_NUMBERS // size)))
+
+    def some(self, most: int) -> Batch:
+        """So many examples of the training split, spread over it."""
+        split = self.train.take(spread(len(self.train), most))
+        dataset = Dataset.from_split(split, self.trained.device)
+        return next(iter(dataset.chunks(len(split))))
 
     def predict(self, features: Array) -> Array:
         """What the network says of encoded features: float64 [n, outputs], in the target's own units."""
