@@ -25,6 +25,7 @@ from nettool.workflows import machine
 from nettool.workflows.done import COMPLETE
 from nettool.workflows.evaluate import evaluate
 from nettool.workflows.findings import Finding
+from nettool.workflows.past_weights import kept_checkpoints
 from nettool.workflows.replay import first_stop
 from nettool.workflows.resume import StateFacts
 from nettool.workflows.rows import columns, epoch_result, journal_row
@@ -66,6 +67,7 @@ def verify(argument: Path | None, overrides: Sequence[str] = ()) -> Iterator[Fin
     kept = _Kept(record)
     ended = record.get("status") in (*COMPLETE, "interrupted")  # in good order: everything is there
     yield from _checkpoints(run, ended, kept)
+    yield from _past(run)
     if not any(path.exists() for path in (run.best, run.last, run.previous)):
         return
     try:
@@ -106,6 +108,17 @@ def _checkpoints(run: RunDirectory, ended: bool, kept: _Kept) -> Iterator[Findin
                 yield Finding(path.name, "is missing", fine=False)
         except NettoolError as error:
             yield Finding(path.name, str(error), fine=False)
+
+
+def _past(run: RunDirectory) -> Iterator[Finding]:
+    """What was kept of earlier weights, where something was."""
+    for path in [run.trace, *(path for _, _, path in kept_checkpoints(run))]:
+        if path.exists():
+            try:
+                checkpoint.read_facts(path)
+                yield Finding(path.name, "whole: its checksum matches")
+            except NettoolError as error:
+                yield Finding(path.name, str(error), fine=False)
 
 
 def _check_checkpoint(run: RunDirectory, path: Path, kept: _Kept) -> None:

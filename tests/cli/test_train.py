@@ -27,6 +27,7 @@ def test_a_run_directory_holds_what_is_promised(nettool: Nettool, config: Path, 
     run = folder / "runs/students-0001"
     assert {path.name for path in run.iterdir()} == {
         ".lock", "best.safetensors", "config.yaml", "last.safetensors", "log.txt", "metrics.csv", "run.json",
+        "trace.safetensors",
     }  # fmt: skip
     record = json.loads((run / "run.json").read_text())
     assert record["status"] == "finished"

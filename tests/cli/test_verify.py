@@ -36,14 +36,14 @@ def test_a_run_is_whole_and_this_machine_gives_its_numbers_again(nettool: Nettoo
     assert result.code == 0
     lines = [line.split(maxsplit=1) for line in result.out.splitlines()]
     assert [line[0] for line in lines] == [
-        "run", "run.json", "best.safetensors", "last.safetensors", "previous.safetensors", "config.yaml", "metrics.csv",
-        "data", "metrics", "this",
+        "run", "run.json", "best.safetensors", "last.safetensors", "previous.safetensors", "trace.safetensors",
+        "config.yaml", "metrics.csv", "data", "metrics", "this",
     ]  # fmt: skip
     assert "measured again, validation_loss, accuracy: the same to the bit" in result.out
     assert "to train again would give the same bits" in result.out
 
 
-@pytest.mark.parametrize("name", ["last", "previous", "best"])
+@pytest.mark.parametrize("name", ["last", "previous", "best", "trace"])
 def test_a_flipped_bit_is_found(nettool: Nettool, run: Path, name: str) -> None:
     path = run / f"{name}.safetensors"
     content = bytearray(path.read_bytes())
