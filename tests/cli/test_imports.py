@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 CLI = (
-    "main arguments check console doctor evaluate find_lr generate init predict runs schema streams sweep train verify"
+    "main arguments check console doctor evaluate find_lr generate init plot predict runs schema streams sweep train verify"
 )
 CONFIG = """checks convolutions data experiment explain hints inputs layer_types layers load losses optimization overrides
     runtime schema sequences shorthand signature spec write yaml"""
