@@ -55,7 +55,7 @@ def plot(
         return
 
     from nettool.runs.find import find_run
-    from nettool.workflows.pictures.draw import check_kinds, draw
+    from nettool.workflows.pictures.draw import check_is_no_kind, check_kinds, draw
     from nettool.workflows.pictures.subject import Subject, Wishes
 
     run, names = split_run(run, kinds)
@@ -64,6 +64,8 @@ def plot(
     overrides = [name for name in names if "=" in name]
     names = [name for name in names if "=" not in name]
     check_kinds(names)
+    if run is not None and not names:
+        check_is_no_kind(run)
     found = find_run(run)
     beside = tuple(find_run(other) for other in others or ())
     wishes = Wishes(split, parse_features(features), directions, tuple(weights or ()), beside)

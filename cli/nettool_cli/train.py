@@ -47,7 +47,7 @@ def train(
         ),
     ] = False,
     plots: Annotated[
-        bool, typer.Option("--plots", help="At the end draw pictures of the run, as `nettool plot` does.")
+        bool, typer.Option("--plots", help="At the end draw pictures of the run, as `nettool plot --format png` does.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary; errors are shown.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the run's record as JSON, not just its path.")] = False,

@@ -14,7 +14,8 @@ from nettool.analysis.boundary import Axis, Plane
 from nettool.analysis.outcomes import Array, Classified, Numbers
 from nettool.plots.figures import COLORS, headline, new_figure, plain
 
-MOST_CLASSES = 7
+CLASS_COLORS = (*COLORS[:7], "#8b4513", "#9467bd", "#7fbf7b")
+MOST_CLASSES = len(CLASS_COLORS)
 """With a colour of their own; the examples of others are grey."""
 MOST_DOTS = 2000
 
@@ -41,7 +42,7 @@ def decision_regions(plane: Plane, outcome: Classified, title: str) -> Figure:
 
 
 def _color(number: int) -> tuple[float, float, float]:
-    return to_rgb(COLORS[number] if number < MOST_CLASSES else "#8c8c8c")
+    return to_rgb(CLASS_COLORS[number] if number < MOST_CLASSES else "#8c8c8c")
 
 
 def _mixed(probabilities: Array) -> Array:

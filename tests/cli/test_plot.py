@@ -88,13 +88,16 @@ def test_the_kinds_are_listed(nettool: Nettool, folder: Path) -> None:
     [
         (("rok",), "rok: no such picture. Did you mean roc?"),
         (("zzz",), "There are curves, "),
-        (("residuals",), "of predicted numbers, and the run predicts classes"),
+        (
+            ("residuals",),
+            "residuals: this picture is of predicted numbers, and the run predicts classes. Look at confusion",
+        ),
         (
             ("boundary", "--features", "lectures,hourz"),
             'hourz is no feature that can be an axis. Did you mean "hours"?',
         ),
-        (("boundary", "--features", "lectures"), "name two features"),
-        (("boundary", "--features", "lectures,lectures"), "name two features"),
+        (("boundary", "--features", "lectures"), "name two different ones"),
+        (("boundary", "--features", "lectures,lectures"), "name two different ones"),
     ],
 )
 def test_what_cannot_be_drawn_is_told(nettool: Nettool, run: Path, arguments: tuple[str, ...], told: str) -> None:
@@ -110,6 +113,12 @@ def test_a_boundary_is_of_the_features_that_are_asked_for(nettool: Nettool, run:
     assert ">group<" in text
     assert ">hours<" in text
     assert "lectures" in text, "held, and told"
+
+
+def test_a_kind_that_is_misspelt_where_a_run_may_stand(nettool: Nettool, run: Path) -> None:
+    result = nettool("plot", "landscpe")
+    assert result.code == 2
+    assert "no such run, and no such picture. Did you mean landscape?" in " ".join(result.err.split())
 
 
 def test_one_feature_has_no_boundary(nettool: Nettool, config: Path) -> None:

@@ -84,7 +84,7 @@ def _two_of(subject: Subject, able: list[str]) -> tuple[str, str]:
             raise UsageError(f"--features: {name} is no feature that can be an axis.{near_names(name, able)}")
     if asked:
         if len(set(asked)) != 2:
-            raise UsageError(f"--features: name two features, such as --features {able[0]},{able[1]}.")
+            raise UsageError(f"--features: name two different ones, such as --features {able[0]},{able[1]}.")
         return asked[0], asked[1]
     if len(able) == 2:
         return able[0], able[1]

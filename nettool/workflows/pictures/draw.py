@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from nettool.errors import UsageError
 from nettool.runs import durable
+from nettool.runs.directory import ROOT
 from nettool.workflows.pictures.kinds import KINDS, Kind
 from nettool.workflows.pictures.subject import Subject, Unsuitable
 
@@ -35,6 +36,13 @@ def check_kinds(names: Sequence[str]) -> None:
             raise UsageError(f"{name}: no such picture. {hint}")
 
 
+def check_is_no_kind(run: Path) -> None:
+    """Raise UsageError where what stands in the place of a run is none, but nearly the name of a picture."""
+    near = difflib.get_close_matches(str(run), KINDS, n=1, cutoff=0.75)
+    if near and not run.exists() and not (ROOT / run).exists():
+        raise UsageError(f"{run}: no such run, and no such picture. Did you mean {near[0]}?")
+
+
 def draw(subject: Subject, names: Sequence[str], folder: Path, formats: Sequence[Format]) -> Iterator[Picture]:
     """Draw these kinds; without any, all that suit the run. Yields each as it is written.
 
@@ -48,6 +56,8 @@ def draw(subject: Subject, names: Sequence[str], folder: Path, formats: Sequence
         try:
             figure = KINDS[name].draw(subject)
         except Exception as error:
+            if names and isinstance(error, Unsuitable) and not str(error).startswith(name):
+                raise Unsuitable(f"{name}: {error}") from None
             if names:
                 raise
             if not isinstance(error, Unsuitable):

@@ -214,7 +214,8 @@ def _landscape(subject: Subject) -> Figure:
     plane = found.plane
     told = "loss of the training examples around the best weights"
     if plane.explained is not None:
-        told = f"{told}; {plane.explained:.0%} of the way that training took lies in this plane"
+        lies = f"{plane.explained:.0%} of the way lies in this plane"
+        told = f"{told}; {lies}, and is drawn where the plane is nearest to it"
     paths = [Path(name, *np.transpose(way)) for name, way in ways]
     return caption(landscape(found, paths, told), subject.run.path.name)
 
@@ -225,7 +226,9 @@ def _of(subject: Subject, kind: type[KindOfOutcome], what: str) -> dict[str, Kin
     found = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, kind)}
     if not found:
         predicts = "text" if not outcomes else "numbers" if what == "classes" else "classes"
-        raise Unsuitable(f"this picture is of predicted {what}, and the run predicts {predicts}.")
+        others = {"classes": " Look at predicted-vs-true and residuals.", "numbers": " Look at confusion, roc and pr."}
+        hint = others[what] if outcomes else ""
+        raise Unsuitable(f"this picture is of predicted {what}, and the run predicts {predicts}.{hint}")
     if not any(len(outcome.actual) for outcome in found.values()):
         raise Unsuitable(f"there is nothing to draw: {subject.split} holds no examples that count.")
     return found
