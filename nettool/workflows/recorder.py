@@ -189,11 +189,9 @@ class Recorder:
         best, past, trace = self._new_best(state), self._past, self._past.prepare()
 
         def write() -> None:
-            try:
-                past.write_trace(trace)
-                past.keep(tensors, facts)
-            finally:  # where the disk has no room for them, it may have some for what is needed to go on
-                self._write(tensors, facts, best)
+            past.write_trace(trace)  # first: a run that goes on has every epoch that its checkpoint knows
+            past.keep(tensors, facts)
+            self._write(tensors, facts, best)
 
         self._writer.start(write)
         self._saved_at = time.monotonic()
