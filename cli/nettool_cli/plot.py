@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from nettool.errors import UsageError
 from nettool_cli import console
 from nettool_cli.arguments import RunArgument, split_run
+
+if TYPE_CHECKING:
+    from nettool.runs.directory import RunDirectory
+    from nettool.workflows.pictures.subject import Subject
 
 
 def plot(
@@ -55,8 +59,23 @@ def plot(
         return
 
     from nettool.runs.find import find_run
-    from nettool.workflows.pictures.draw import check_is_no_kind, check_kinds, draw
     from nettool.workflows.pictures.subject import Subject, Wishes
+
+    found, names, overrides = _understood(run, kinds)
+    beside = tuple(find_run(other) for other in others or ())
+    wishes = Wishes(split, parse_features(features), directions, tuple(weights or ()), beside)
+    subject, folder = Subject(found, wishes, overrides), to or found.plots
+    if animate:
+        _animate(subject, names, folder)
+    else:
+        _draw(subject, names, folder, ["png", "svg"] if format == "both" else [format])
+
+
+def _understood(run: Path | None, kinds: list[str] | None) -> tuple[RunDirectory, list[str], list[str]]:
+    """The run that is meant, the kinds of pictures, and where its data is now: each may stand first."""
+    from nettool.runs.find import find_run
+    from nettool.workflows.pictures.draw import check_is_no_kind, check_kinds
+    from nettool.workflows.pictures.kinds import KINDS
 
     run, names = split_run(run, kinds)
     if run is not None and str(run) in KINDS and not run.exists():  # the newest run is meant
@@ -66,21 +85,21 @@ def plot(
     check_kinds(names)
     if run is not None and not names:
         check_is_no_kind(run)
-    found = find_run(run)
-    beside = tuple(find_run(other) for other in others or ())
-    wishes = Wishes(split, parse_features(features), directions, tuple(weights or ()), beside)
-    subject = Subject(found, wishes, overrides)
-    if animate:
-        from nettool.workflows.pictures.animation import animate_boundary
+    return find_run(run), names, overrides
 
-        if set(names) - {"boundary"}:
-            raise UsageError(
-                "--animate: only the boundary moves. Leave the other kinds out, or draw them by themselves."
-            )
-        typer.echo(animate_boundary(subject, to or found.plots))
-        return
-    formats: list[Literal["png", "svg"]] = ["png", "svg"] if format == "both" else [format]
-    for picture in draw(subject, names, to or found.plots, formats):
+
+def _animate(subject: Subject, names: list[str], folder: Path) -> None:
+    from nettool.workflows.pictures.animation import animate_boundary
+
+    if set(names) - {"boundary"}:
+        raise UsageError("--animate: only the boundary moves. Leave the other kinds out, or draw them by themselves.")
+    typer.echo(animate_boundary(subject, folder))
+
+
+def _draw(subject: Subject, names: list[str], folder: Path, formats: list[Literal["png", "svg"]]) -> None:
+    from nettool.workflows.pictures.draw import draw
+
+    for picture in draw(subject, names, folder, formats):
         typer.echo("\n".join(map(str, picture.files)))
 
 

@@ -59,8 +59,6 @@ def train(
     flags = {"runtime.device": device, "seed": seed, "epochs": epochs}
     changes = [*(overrides or ()), *(f"{key}={value}" for key, value in flags.items() if value is not None)]
     from nettool.config.load import load
-    from nettool.runs.journal import read_record
-    from nettool.workflows.done import done_run
 
     if resume is not None:
         given = {"--run-dir": run_dir, "--dry-run": dry_run, "--tag": tag, "--skip-done": skip_done}
@@ -72,16 +70,27 @@ def train(
         return
     else:
         loaded = load(config, changes)  # its mistakes are told before torch is loaded
-        if skip_done and (run := done_run(loaded.experiment)) is not None:
-            if not quiet:
-                console.message(f"note: {run.path} is this very experiment, and finished.")
-            _answer(run.path, read_record(run), as_json)
+        if skip_done and _is_done(loaded, quiet, as_json):
             return
         outcome = _begin(loaded, run_dir, quiet, parse_tags(tag))
     with rather_told(outcome.error):
         _answer(outcome.run.path, outcome.record, as_json)
         if plots and not isinstance(outcome.error, InterruptedRun):
             _draw(outcome.run, quiet)
+
+
+def _is_done(loaded: Loaded, quiet: bool, as_json: bool) -> bool:
+    """Whether a run of this very experiment is finished, which is then the answer."""
+    from nettool.runs.journal import read_record
+    from nettool.workflows.done import done_run
+
+    run = done_run(loaded.experiment)
+    if run is None:
+        return False
+    if not quiet:
+        console.message(f"note: {run.path} is this very experiment, and finished.")
+    _answer(run.path, read_record(run), as_json)
+    return True
 
 
 def _draw(run: RunDirectory, quiet: bool) -> None:

@@ -7,15 +7,11 @@ one threshold.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from nettool.analysis.outcomes import Classified
-from nettool.training.curves import NUM_BINS
-
-Array = NDArray[Any]
+from nettool.analysis.outcomes import Array, Classified
+from nettool.training.curves import NUM_BINS, bins_of, by_threshold
 
 
 @dataclass(frozen=True)
@@ -80,11 +76,9 @@ class Sweep:
 
 def sweep_thresholds(probability: Array, actual: Array, weights: Array) -> Sweep:
     """From the highest probability down to the lowest."""
-    order = np.argsort(-probability, kind="stable")
-    ranked, truth, counts = probability[order], actual[order], weights[order]
-    last = np.flatnonzero(np.concatenate([ranked[1:] != ranked[:-1], [True]]))  # of each run of equal ones
-    hits, alarms = np.cumsum(counts * truth)[last], np.cumsum(counts * (1 - truth))[last]
-    return Sweep(ranked[last], hits, alarms, float((counts * truth).sum()), float((counts * (1 - truth)).sum()))
+    threshold, positives, negatives = (values[::-1] for values in by_threshold(probability, actual, weights))
+    hits, alarms = np.cumsum(positives), np.cumsum(negatives)
+    return Sweep(threshold, hits, alarms, float(hits[-1]), float(alarms[-1]))
 
 
 @dataclass(frozen=True)
@@ -116,7 +110,7 @@ def reliability(outcome: Classified) -> Reliability:
         confidence, right = outcome.probabilities[:, 1], outcome.actual == 1
     else:
         confidence, right = outcome.probabilities.max(axis=1), outcome.is_right
-    bins = np.ceil(confidence.clip(0, 1) * NUM_BINS).astype(np.int64).clip(1, NUM_BINS) - 1
+    bins = bins_of(confidence.clip(0, 1))
     factors = (np.ones(len(bins)), outcome.weights, confidence, right)
     sums = np.array([np.bincount(bins, outcome.weights * values, minlength=NUM_BINS) for values in factors])
     weight, squares, sure, good = sums[:, sums[0] > 0]

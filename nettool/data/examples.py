@@ -11,6 +11,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 
+def spread(num: int, most: int) -> NDArray[np.int64]:
+    """Positions of all of `num` examples, or of so many that are spread over them: int64, ascending."""
+    return np.arange(num) if num <= most else np.linspace(0, num - 1, most).astype(np.int64)
+
+
 @dataclass(frozen=True)
 class Examples:
     """What a source holds: a table with a row for each example.

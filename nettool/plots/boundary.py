@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from nettool.analysis.boundary import Axis, Plane
 from nettool.analysis.outcomes import Array, Classified, Numbers
+from nettool.data.examples import spread
 from nettool.plots.figures import COLORS, headline, new_figure, plain
 
 CLASS_COLORS = (*COLORS[:7], "#8b4513", "#9467bd", "#7fbf7b")
@@ -74,20 +75,15 @@ def _edges(axis: Axis) -> Array:
 def _places(plane: Plane, chosen: Array) -> tuple[Array, Array]:
     """Where the examples lie; those of one level beside each other."""
     generator = np.random.default_rng(0)
-    spread = []
+    found = []
     for axis in (plane.x, plane.y):
         points = axis.points[chosen]
-        spread.append(points + generator.uniform(-0.28, 0.28, len(points)) if axis.levels else points)
-    return spread[0], spread[1]
-
-
-def _chosen(num: int) -> Array:
-    """All, or so many of them that they can be seen, spread over the data."""
-    return np.arange(num) if num <= MOST_DOTS else np.linspace(0, num - 1, MOST_DOTS).astype(np.int64)
+        found.append(points + generator.uniform(-0.28, 0.28, len(points)) if axis.levels else points)
+    return found[0], found[1]
 
 
 def _dots(axes: Axes, plane: Plane, outcome: Classified) -> None:
-    chosen = _chosen(len(outcome.actual))
+    chosen = spread(len(outcome.actual), MOST_DOTS)
     x, y = _places(plane, outcome.places[chosen])
     actual, right = outcome.actual[chosen], outcome.is_right[chosen]
     size = 34 if len(chosen) < 400 else 14
@@ -141,7 +137,7 @@ def surface(plane: Plane, outcome: Numbers, title: str) -> Figure:
             plane.x.places, plane.y.places, values, levels=8, colors="white", linewidths=0.6, alpha=0.7
         )
         axes.clabel(lines, fontsize=7)
-    chosen = _chosen(len(outcome.actual))
+    chosen = spread(len(outcome.actual), MOST_DOTS)
     across, up = _places(plane, outcome.places[chosen])
     axes.scatter(
         across,

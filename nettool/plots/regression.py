@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from nettool.analysis.outcomes import Array, Numbers
 from nettool.plots.figures import COLORS, headline, new_panels, plain
+from nettool.training.regression_metrics import compute
 
 MOST_PANELS = 6
 """Targets; of more of them (a series that looks far ahead) those between are left out."""
@@ -53,11 +54,9 @@ def predicted_vs_true(outcomes: Mapping[str, Numbers]) -> Figure:
 
 
 def _quality(found: Numbers) -> str:
-    error = float(np.sqrt(np.average(found.residuals**2, weights=found.weights)))
-    mean = np.average(found.actual, weights=found.weights)
-    spread = float(np.average((found.actual - mean) ** 2, weights=found.weights))
-    explained = f"R² {1 - error**2 / spread:.3f}, " if spread > 0 else ""
-    return f"{explained}off by {error:.4g} (RMSE)"
+    measured = compute(("rmse", "r2"), found.predicted[:, None], found.actual[:, None], found.weights)
+    explained = f"R² {measured['r2']:.3f}, " if found.actual.min() < found.actual.max() else ""
+    return f"{explained}off by {measured['rmse']:.4g} (RMSE)"
 
 
 def residuals(outcomes: Mapping[str, Numbers]) -> Figure:

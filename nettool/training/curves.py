@@ -22,7 +22,7 @@ def auroc(probability: Array, actual: Array, weights: Array | None = None) -> fl
 
     probability: float [n], of being positive. actual: int64 [n], 0 or 1. NaN unless both occur. (Hanley, McNeil 1982)
     """
-    positives, negatives = _by_threshold(probability, actual, weights)
+    _, positives, negatives = by_threshold(probability, actual, weights)
     below = np.cumsum(negatives) - negatives
     pairs = positives.sum() * negatives.sum()
     return float((positives * (below + negatives / 2)).sum() / pairs) if pairs > 0 else float("nan")
@@ -33,20 +33,26 @@ def average_precision(probability: Array, actual: Array, weights: Array | None =
 
     NaN without a positive example.
     """
-    positives, negatives = (counts[::-1] for counts in _by_threshold(probability, actual, weights))
+    positives, negatives = (counts[::-1] for counts in by_threshold(probability, actual, weights)[1:])
     if positives.sum() == 0:
         return float("nan")
     precision = np.cumsum(positives) / np.cumsum(positives + negatives)
     return float((positives * precision).sum() / positives.sum())
 
 
-def _by_threshold(probability: Array, actual: Array, weights: Array | None) -> tuple[Array, Array]:
-    """The weight of the positive and of the negative examples at each distinct probability, lowest first."""
+def by_threshold(probability: Array, actual: Array, weights: Array | None) -> tuple[Array, Array, Array]:
+    """Each distinct probability, lowest first, and the weight of the positive and of the negative examples at it."""
     counts = np.ones(len(actual)) if weights is None else weights
     order = np.argsort(probability, kind="stable")
     ranked, counts, truth = probability[order], counts[order], actual[order]
     starts = np.flatnonzero(np.concatenate([[True], ranked[1:] != ranked[:-1]]))
-    return np.add.reduceat(counts * truth, starts), np.add.reduceat(counts * (1 - truth), starts)
+    return ranked[starts], np.add.reduceat(counts * truth, starts), np.add.reduceat(counts * (1 - truth), starts)
+
+
+def bins_of(confidence: Array) -> Array:
+    """The bin that each confidence, 0 to 1, lies in: int64 [n]."""
+    bins: Array = np.ceil(confidence * NUM_BINS).astype(np.int64).clip(1, NUM_BINS) - 1
+    return bins
 
 
 def calibration_error(probabilities: Array, actual: Array, weights: Array | None = None) -> float:
@@ -58,6 +64,6 @@ def calibration_error(probabilities: Array, actual: Array, weights: Array | None
     counts = np.ones(len(actual)) if weights is None else weights
     confidence = probabilities.max(axis=1).astype(np.float64).clip(0, 1)
     right = probabilities.argmax(axis=1) == actual
-    bins = np.ceil(confidence * NUM_BINS).astype(np.int64).clip(1, NUM_BINS) - 1
+    bins = bins_of(confidence)
     distance = np.bincount(bins, counts * (confidence - right), minlength=NUM_BINS)
     return float(np.abs(distance).sum() / counts.sum())

@@ -6,10 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from nettool.config.optimization import OneCycle
 from nettool.config.runtime import Checkpoint
+from nettool.data.examples import spread
 from nettool.errors import DivergedError
 from nettool.training.loop import fit
 from nettool.training.rate_race import MOST_EPOCHS, FoundRate, lowest_loss, race, steps_of
@@ -55,8 +54,7 @@ def _with_few_to_measure(prepared: Prepared) -> Prepared:
     split = prepared.data.splits.get("validation")
     if split is None or len(split) <= MOST_MEASURED:
         return prepared
-    chosen = np.linspace(0, len(split) - 1, MOST_MEASURED).astype(np.int64)
-    splits = {**prepared.data.splits, "validation": split.take(chosen)}
+    splits = {**prepared.data.splits, "validation": split.take(spread(len(split), MOST_MEASURED))}
     return replace(prepared, data=replace(prepared.data, splits=splits))
 
 

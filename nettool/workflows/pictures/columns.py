@@ -16,10 +16,10 @@ from nettool.config.signature import LabelTarget, NextTarget
 from nettool.data.columns import near_names
 from nettool.data.dataset import to_tensor
 from nettool.data.encoders import TableEncoder
-from nettool.data.examples import Split, Windows
+from nettool.data.examples import Split, Windows, spread
 from nettool.errors import UsageError
 from nettool.training.metrics import METRICS
-from nettool.workflows.pictures.subject import Subject, Unsuitable, spread
+from nettool.workflows.pictures.subject import Subject, Unsuitable
 
 MOST_EXAMPLES = 2000
 """That are shuffled: more of them take longer and hardly change the order of the columns."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,8 @@ from nettool.workflows.pictures.kinds import KINDS, Kind
 from nettool.workflows.pictures.subject import Subject, Unsuitable
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from nettool.plots.figures import Format
 
 
@@ -66,7 +67,7 @@ def draw(subject: Subject, names: Sequence[str], folder: Path, formats: Sequence
         files = [folder / f"{name}.{each}" for each in formats]
         check_free(subject, files)
         durable.make_folders(folder)
-        yield Picture(KINDS[name], tuple(map(_write, repeat(figure), files, formats)))
+        yield Picture(KINDS[name], tuple(_write(figure, *each) for each in zip(files, formats, strict=True)))
     if failure is not None:
         raise failure
 
@@ -78,11 +79,8 @@ def check_free(subject: Subject, files: Iterable[Path]) -> None:
             raise UsageError(f"{path} is there already. Name another folder, or remove it first.")
 
 
-def _write(figure: object, path: Path, kind: Format) -> Path:
-    from matplotlib.figure import Figure
-
+def _write(figure: Figure, path: Path, kind: Format) -> Path:
     from nettool.plots.figures import as_bytes
 
-    assert isinstance(figure, Figure)
     durable.write_file(path, as_bytes(figure, kind))
     return path

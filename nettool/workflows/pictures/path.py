@@ -16,13 +16,14 @@ from nettool.analysis.landscape import (
     plane_of_weights,
     random_plane,
 )
+from nettool.data.examples import spread
 from nettool.errors import RunError, UsageError
 from nettool.runs import checkpoint
 from nettool.runs.directory import RunDirectory
 from nettool.training.evaluation import evaluating
 from nettool.training.trace import MOST_EPOCHS, path_of
 from nettool.workflows.past_weights import kept_checkpoints
-from nettool.workflows.pictures.subject import Subject, Unsuitable, spread
+from nettool.workflows.pictures.subject import Subject, Unsuitable
 
 _WEIGHT = re.compile(r"(.+)\[(\d+(?:,\s*\d+)*)\]")
 
@@ -63,12 +64,11 @@ def landscape_of(subject: Subject) -> tuple[Landscape, list[tuple[str, list[tupl
         ways = {subject.run.path.name: [center]}
     in_plane = {name: [plane.coordinates(weights) for weights in way] for name, way in ways.items()}
     points = [point for way in in_plane.values() for point in way]
-    size = trained.plan.input.size + sum(layer.num_stored for layer in trained.plan.leaves())
-    num, examples = grid_size(trained.plan.flops, len(subject.batch.target))
+    num, examples = grid_size(trained.plan.flops, subject.most_examples)
     x, y = extent(points, 1e-6 if plane.explained is not None else 2.0, num)
     batch = subject.some(examples)
     with subject.computing(), evaluating(trained.network):
-        found = landscape(trained.network, plane, x, y, batch, trained.loss.mean, size)
+        found = landscape(trained.network, plane, x, y, batch, trained.loss.mean, subject.num_activations)
     return found, list(in_plane.items())
 
 

@@ -18,7 +18,7 @@ from nettool.config.load import load
 from nettool.config.signature import ClassTarget, LabelTarget, NextTarget, NumberTarget
 from nettool.data.dataset import Batch, Dataset
 from nettool.data.encoders import TableEncoder
-from nettool.data.examples import Split
+from nettool.data.examples import Split, spread
 from nettool.errors import RunError, UsageError
 from nettool.model.compile import compile_network
 from nettool.runs.directory import RunDirectory
@@ -32,11 +32,6 @@ MOST_EXAMPLES, MOST_NUMBERS = 2000, 2**26
 """Of the training split that pictures of layers and losses are made of, and the activations that they may have: more
 take longer and hardly change them.
 """
-
-
-def spread(num: int, most: int) -> Array:
-    """Positions of all, or of so many that are spread over them: int64 [most]."""
-    return np.arange(num) if num <= most else np.linspace(0, num - 1, most).astype(np.int64)
 
 
 class Unsuitable(UsageError):
@@ -151,12 +146,21 @@ class Subject:
         weights = self.examples.weights
         return dict(outcomes_of(target, measured.predictions.numpy(), measured.target.cpu().numpy(), weights))
 
+    @property
+    def num_activations(self) -> int:
+        """Of one example, in all layers."""
+        plan = self.trained.plan
+        return plan.input.size + sum(layer.num_stored for layer in plan.leaves())
+
+    @property
+    def most_examples(self) -> int:
+        """As many as memory holds the activations of, and as show what is typical."""
+        return max(1, min(MOST_EXAMPLES, MOST_NUMBERS // self.num_activations))
+
     @cached_property
     def batch(self) -> Batch:
-        """Examples of the training split, as many as memory holds the activations of, and as show what is typical."""
-        plan = self.trained.plan
-        size = plan.input.size + sum(layer.num_stored for layer in plan.leaves())
-        return self.some(max(1, min(MOST_EXAMPLES, MOST_NUMBERS // size)))
+        """So many examples of the training split."""
+        return self.some(self.most_examples)
 
     def some(self, most: int) -> Batch:
         """So many examples of the training split, spread over it."""
