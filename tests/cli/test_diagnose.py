@@ -185,7 +185,7 @@ def test_what_is_said_is_told_in_words(nettool: Nettool) -> None:
     assert said.startswith("run: 2 things are the matter\n\n1. overfitting since epoch 18\n")
     assert "     early_stopping: {patience: 20}   #" in said
     assert "\nfine:\n  divergence " in said
-    assert "\ncannot be told:\n  class imbalance             it is of classes\n" in said
+    assert "\ncannot be told:\n  class imbalance             only classes can be rare" in said
 
 
 def test_data_that_are_gone_leave_what_needs_none(nettool: Nettool, folder: Path, config: Path, table: Path) -> None:
