@@ -62,7 +62,7 @@ def _ill(
     if not found:
         return f"{sum(map(count, units))} of {sum(health.num_units for health in units):,} units"
     evidence = tuple(f"{health.name}: {count(health)} of {health.num_units} units." for health in found)
-    cure = patient.activation(other[0], [health.name for health in found], other[1])
+    cure = patient.first_the_causes() or patient.activation(other[0], [health.name for health in found], other[1])
     return Verdict(name, text, evidence, cure)
 
 
