@@ -18,6 +18,8 @@ VANISHING, EXPLODING = 1e-3, 1e3
 """Of the gradient at the output, how much is left at the first layer."""
 NOISY = 0.9
 """Of the squared length of a batch's gradient: so much of it is chance."""
+MOST_OF_ALL = 0.25
+"""Of the training examples: a batch that would be large enough has no more."""
 MOST_EXAMPLES = 2000
 _LEAKY = ("leaky_relu", "lets a little through below 0; a lower learning rate kills fewer units, too")
 _UNENDING = ("relu", "has no upper end; or keep it with smaller first weights, scaled data, a lower learning rate")
@@ -119,10 +121,9 @@ def noise_of_batches(patient: Patient) -> Verdict | str:
         f"chance is {shares[0]:.0%} of the squared gradient of {examples_of(size)} when training begins, and "
         f"{shares[1]:.0%} half-way down"
     )
-    if size >= num or min(shares) < NOISY:
+    better = max(2 * size, 2 ** max(1, round(at_start.scale)).bit_length()) if at_start.signal > 0 else num
+    if min(shares) < NOISY or better > MOST_OF_ALL * num:  # else it is the task that is hard, and no batch is enough
         return told
-    better = 2 ** max(1, round(at_start.scale - 1).bit_length()) if at_start.signal > 0 else 32
-    better = min(max(better, 2 * size), num)
     return Verdict(
         "batches too small",
         "What a single batch says is mostly chance, so that training wanders more than it goes down.",
