@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from nettool.analysis.outcomes import Array
+from nettool.analysis.passes import Passed, watching
 from nettool.data.dataset import Batch
 from nettool.model.compile import Network
 from nettool.model.plans import NetworkPlan
-from nettool.model.stack import Timed, real_steps
+from nettool.model.stack import real_steps
 
 SATURATED = {"sigmoid": (0.02, 0.98), "tanh": (-0.96, 0.96)}
 """Outside of these, an activation hardly moves any more."""
@@ -86,39 +87,17 @@ def activation_distributions(
 
 
 def _outputs(network: Network, modules: Sequence[nn.Module], features: Tensor) -> list[Tensor]:
-    """Of each module, without the steps that only fill a text up.
+    """Of each module, without the steps that only fill a text up."""
+    with watching(modules) as seen, torch.no_grad():
+        network(features)
+    return [_real(seen[module]) for module in modules]
 
-    A layer is called, or, where it is to know the lengths of texts, told to `run`.
-    """
-    seen: dict[nn.Module, Tensor] = {}
 
-    def keep(module: nn.Module, output: Tensor, lengths: Tensor | None) -> None:
-        is_padded = lengths is not None and output.ndim == 3
-        seen[module] = output[real_steps(lengths, output.shape[1])] if is_padded and lengths is not None else output
-
-    def watched(module: Timed) -> Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor | None]]:
-        run = module.run
-
-        def run_and_keep(x: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
-            output, after = run(x, lengths)
-            keep(module, output, after)
-            return output, after
-
-        return run_and_keep
-
-    hooks = [module.register_forward_hook(lambda *call: keep(call[0], call[2], None)) for module in modules]
-    timed = [module for module in modules if isinstance(module, Timed)]
-    try:
-        for module in timed:
-            module.run = watched(module)  # type: ignore[method-assign, assignment]
-        with torch.no_grad():
-            network(features)
-    finally:
-        for hook in hooks:
-            hook.remove()
-        for module in timed:
-            module.__dict__.pop("run", None)
-    return [seen[module] for module in modules]
+def _real(passed: Passed) -> Tensor:
+    output, lengths = passed.output, passed.after
+    if lengths is None or output.ndim != 3:
+        return output
+    return output[real_steps(lengths, output.shape[1])]
 
 
 def _by_unit(output: Tensor) -> Tensor:
