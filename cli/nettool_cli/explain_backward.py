@@ -109,6 +109,13 @@ def print_gradients(page: Page, found: Explanation) -> None:
             _print_large(page, layer, found.walk.losses if layer is last else ())
         else:
             _print_neurons(page, layer.neurons, found.walk.losses[0] if layer is last else None)
+    if (chain := found.walk.chain) is not None:
+        page.space()
+        above = found.walk.layers[-1].plan.name
+        page.say(
+            f"One of these gradients in one line, as all factors from the loss to it; v are weights of {above}:", 0
+        )
+        page.formula(chain)
     for parameter in found.walk.embeddings:
         page.title("the embeddings of categories")
         _print_parameter(page, parameter)
@@ -176,10 +183,13 @@ def _print_large(page: Page, layer: LayerStep, losses: tuple[OutputLoss, ...]) -
 
 
 def _print_parameter(page: Page, parameter: ParameterStep) -> None:
-    gradient = parameter.gradient
-    shape = " x ".join(map(str, gradient.shape))
+    gradient = parameter.gradient.reshape(-1)
+    shape = " x ".join(map(str, parameter.gradient.shape))
     length = number(float(np.linalg.norm(gradient)))
-    page.say(f"dL/d {parameter.name} ({shape}), of length {length}: {some(gradient.reshape(-1).tolist())}")
+    moved = gradient[gradient != 0]
+    zeros = f", {len(gradient) - len(moved):,} of them 0; the others" if len(moved) < len(gradient) else ""
+    values = f": {some(moved.tolist())}" if len(moved) else ""
+    page.say(f"dL/d {parameter.name} ({shape}), of length {length}{zeros}{values}")
 
 
 def print_update(page: Page, found: Explanation) -> None:
@@ -200,10 +210,12 @@ def print_update(page: Page, found: Explanation) -> None:
             continue
         page.title(title_of(layer))
         if layer.neurons is None or layer.neurons.norm:
+            if layer is walk.layers[-1]:
+                _print_rule(page, layer.parameters[0], update)
             for parameter in layer.parameters:
                 _print_moved(page, parameter)
         else:
-            _print_updates(page, layer, update)
+            _print_updates(page, layer, layer.neurons, update)
     _print_after(page, found)
 
 
@@ -214,19 +226,23 @@ def _settings(update: Update) -> Iterator[str]:
             yield f"{name} = {value if value is True else format(value, 'g')}"
 
 
-def _print_updates(page: Page, layer: LayerStep, update: Update) -> None:
-    """One weight with all that the rule does, and the last line of it for others."""
-    assert layer.neurons is not None
-    weights = layer.parameters[0]
-    flat = np.flatnonzero(weights.gradient)
-    first = tuple(int(i) for i in np.unravel_index(int(flat[0]) if len(flat) else 0, weights.gradient.shape))
-    page.say(f"For w{_index(first)}, g = dL/dw{_index(first)} = {fine(float(weights.gradient[first]))}:")
+def _print_rule(page: Page, weights: ParameterStep, update: Update) -> None:
+    """All that the rule does with one weight, the first that has a gradient."""
+    moved = np.flatnonzero(weights.gradient)
+    first = tuple(int(i) for i in np.unravel_index(int(moved[0]) if len(moved) else 0, weights.gradient.shape))
+    page.say(f"For w{_index(first)}, where g = dL/dw{_index(first)} = {fine(float(weights.gradient[first]))}:")
     for formula in update.written(weights, first):
         page.formula(formula, indent=4, exact=True)
-    units = shown_of(layer.neurons.num_units, MOST_UNITS, FEW_UNITS)
-    inputs = shown_of(layer.neurons.num_inputs, MOST_TERMS, FEW_UNITS)
-    places = [(unit, source) for unit in range(units) for source in range(inputs)][:MOST_SUMS]
+
+
+def _print_updates(page: Page, layer: LayerStep, neurons: Neurons, update: Update) -> None:
+    """One weight with all that the rule does, and the last line of it for others."""
+    weights = layer.parameters[0]
+    _print_rule(page, weights, update)
     page.space()
+    units = shown_of(neurons.num_units, MOST_UNITS, FEW_UNITS)
+    inputs = shown_of(neurons.num_inputs, MOST_TERMS, FEW_UNITS)
+    places = [(unit, source) for unit in range(units) for source in range(inputs)][:MOST_SUMS]
     for place in places:
         last = update.written(weights, place)[-1]
         page.sum(f"w{_index(place)}", last.written(fine), fine(last.value))
@@ -235,7 +251,7 @@ def _print_updates(page: Page, layer: LayerStep, update: Update) -> None:
         for unit in range(units):
             last = update.written(bias, (unit,))[-1]
             page.sum(f"b{unit + 1}", last.written(fine), fine(last.value))
-        _print_more(page, layer.neurons.num_units - units, "biases")
+        _print_more(page, neurons.num_units - units, "biases")
 
 
 def _index(place: tuple[int, ...]) -> str:
@@ -244,18 +260,32 @@ def _index(place: tuple[int, ...]) -> str:
 
 def _print_moved(page: Page, parameter: ParameterStep) -> None:
     before, after = parameter.before.reshape(-1), parameter.after.reshape(-1)
-    pairs = ", ".join(f"{fine(float(b))} to {fine(float(a))}" for b, a in zip(before[:2], after[:2], strict=True))
-    most = number(float(np.abs(after - before).max()))
-    more = f" and {len(before) - 2:,} more" if len(before) > 2 else ""
-    page.say(f"{parameter.name}: {pairs}{more}; the largest change is {most}")
+    changes = after - before
+    moved = np.flatnonzero(changes)
+    if not len(moved):
+        page.say(f"{parameter.name}: stays as it is")
+        return
+    first = moved[:2].tolist()
+    pairs = ", ".join(f"{fine(float(before[i]))} to {fine(float(after[i]))}" for i in first)
+    more = f" and {len(moved) - len(first):,} more" if len(moved) > len(first) else ""
+    page.say(f"{parameter.name}: {pairs}{more}; the largest change is {number(float(np.abs(changes).max()))}")
 
 
 def _print_after(page: Page, found: Explanation) -> None:
     walk = found.walk
     page.space()
-    fell = "It fell." if walk.loss_after < walk.loss else "It rose: the step went too far for this example."
     if walk.loss_after == walk.loss:
-        fell = "It stayed: the gradient is 0, or too small a step to see."
-    page.say(
-        f"The loss of this example was {fine(walk.loss)}; with the new weights it is {fine(walk.loss_after)}. {fell}", 0
-    )
+        verdict = "It stayed: the gradient is 0, or the step too small to see."
+    elif walk.loss_after < walk.loss:
+        verdict = "It fell."
+    else:
+        verdict = "It rose: the step was too long for this example."
+    before, after = fine(walk.loss), fine(walk.loss_after)
+    page.say(f"The loss of this example was {before}; with the new weights it is {after}. {verdict}", 0)
+    if len(walk.losses) > 1:
+        return
+    loss = walk.losses[0]
+    output = loss.truth if isinstance(loss, SoftmaxLoss) else 0
+    told = loss.predicted(output)
+    new = loss.prediction_of(output, float(walk.outputs_after[output]))
+    page.say(f"{told.name} ({loss.names[output]}) was {number(told.value)}, and is {number(new)} now.", 0)

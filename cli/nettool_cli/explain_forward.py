@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from pathlib import Path
 
 from nettool.analysis.encoding import EncodedColumn
 from nettool.analysis.formulas import ACTIVATIONS, Detail, Dot, Formula, Some
 from nettool.analysis.neurons import Neurons
 from nettool.analysis.outcomes import Array
 from nettool.analysis.walkthrough import LayerStep
+from nettool.config.signature import describe_shape
 from nettool.workflows.explain import Explanation, Shown
 from nettool_cli.page import UNBROKEN, Page, number, some
 
@@ -29,7 +31,7 @@ def print_example(page: Page, found: Explanation) -> None:
     for note in found.notes:
         page.say(f"- {note}", 0)
     page.heading("1. The example")
-    where = f"row {shown.row:,} of {shown.file}" if shown.row else shown.file
+    where = f"row {shown.row:,} of {_from_here(shown.file)}" if shown.row else _from_here(shown.file)
     last = ", the last one that it looks back on" if shown.series is not None else ""
     page.say(f"Example {shown.number:,} of {shown.num_examples:,} in the training split: {where}{last}.", 0)
     if shown.columns:
@@ -41,6 +43,11 @@ def print_example(page: Page, found: Explanation) -> None:
     if shown.targets:
         rows = [(each.name, each.raw, _how(each.how), number(each.number)) for each in shown.targets[:MOST_ROWS]]
         page.table(("to be predicted", "in the data", "how", "y"), rows, text_columns=3)
+
+
+def _from_here(file: str) -> Path:
+    path = Path(file)
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _print_columns(page: Page, found: Explanation) -> None:
@@ -107,8 +114,9 @@ def _print_tokens(page: Page, shown: Shown) -> None:
 def print_layers(page: Page, found: Explanation) -> None:
     """Every layer with what it does to the example."""
     page.heading("2. Forward, layer by layer")
-    num_inputs = found.walk.inputs.size
-    page.say(f"The first layer gets {num_inputs:,} numbers{', x' if num_inputs > 1 else ': x'}.", 0)
+    page.say(
+        f"The first layer gets x, {describe_shape(found.plan.input)}; each other one what the one before gives.", 0
+    )
     for layer in found.walk.layers:
         if layer.turn == 1:
             _print_layer(page, layer)

@@ -31,7 +31,7 @@ class Formula:
     def written(self, show: Show) -> str:
         """With the numbers in their places; one below 0 stands in parentheses, but for one that comes first."""
         text = self.template.format(**{name: _enclosed(show(number)) for name, number in self.numbers.items()})
-        return _bared(_ENCLOSED_TWICE.sub(r"(\1)", text))
+        return _bared(_ENCLOSED_TWICE.sub(r"(\1", text))
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def _enclosed(text: str) -> str:
     return f"({text})" if text.startswith("-") else text
 
 
-_ENCLOSED_TWICE = re.compile(r"\(\((-[^()]*)\)\)")
+_ENCLOSED_TWICE = re.compile(r"\(\((-[\d.,e+-]+)\)(?!²)")
 _FIRST = re.compile(r"\((-[\d.,e+-]+)\)(?!²)")
 
 

@@ -229,10 +229,10 @@ def _recurrent(part: recurrent.Recurrent, x: Tensor, out: Tensor, num_steps: int
     elif isinstance(cell, nn.GRU):
         found += _gru(cell, x[0, 0])
     else:
-        z = _gate("z1 at step 1", cell, x[0, 0], 0)
+        z = _gate("z", cell, x[0, 0], 0)
         function: Activation = "tanh" if cell.nonlinearity == "tanh" else "relu"
         value = math.tanh(z.value) if function == "tanh" else max(0.0, z.value)
-        found += [z, activated("h1 at step 1", function, z.value, value)]
+        found += [z, activated("h", function, z.value, value)]
     last = out[0, num_steps - 1] if out.ndim == 3 else out[0]
     return [*found, Some("the last state" if out.ndim == 3 else "the state after the last step", numbers_of(last))]
 
@@ -258,29 +258,29 @@ def _sigmoid(name: str, z: float) -> Formula:
 
 
 def _lstm(cell: nn.LSTM, x: Tensor) -> list[Detail]:
-    i, g, o = (_gate(f"z of {name}", cell, x, gate) for name, gate in (("i", 0), ("c", 2), ("o", 3)))
+    i, g, o = (_gate(f"z{name}", cell, x, gate) for name, gate in (("i", 0), ("c", 2), ("o", 3)))
     gates = [_sigmoid("i", i.value), _sigmoid("o", o.value)]
     c = gates[0].value * math.tanh(g.value)
     return [
         i, gates[0], g,
-        Formula("c1 at step 1", "i·tanh(z of c), for there is no memory yet", "{i}·tanh({g})",
+        Formula("c", "i·tanh(zc)", "{i}·tanh({g})",
                 {"i": gates[0].value, "g": g.value}, c),
         o, gates[1],
-        Formula("h1 at step 1", "o·tanh(c)", "{o}·tanh({c})", {"o": gates[1].value, "c": c},
+        Formula("h", "o·tanh(c)", "{o}·tanh({c})", {"o": gates[1].value, "c": c},
                 gates[1].value * math.tanh(c)),
     ]  # fmt: skip
 
 
 def _gru(cell: nn.GRU, x: Tensor) -> list[Detail]:
-    r, u, n = (_gate(f"z of {name}", cell, x, gate, gate < 2) for name, gate in (("r", 0), ("u", 1), ("n", 2)))
+    r, u, n = (_gate(f"z{name}", cell, x, gate, gate < 2) for name, gate in (("r", 0), ("u", 1), ("n", 2)))
     reset, update = _sigmoid("r", r.value), _sigmoid("u", u.value)
     bias = float(_rows(cell, "bias_hh")[2 * cell.hidden_size]) if cell.bias else 0.0
     numbers = {"n": n.value, "r": reset.value, "b": bias}
     new = math.tanh(n.value + reset.value * bias)
     return [
         r, reset, u, update, n,
-        Formula("n", "tanh(z of n + r·c), for there is no state yet", "tanh({n} + {r}·{b})", numbers, new),
-        Formula("h1 at step 1", "(1 - u)·n", "(1 - {u})·{n}", {"u": update.value, "n": new}, (1 - update.value) * new),
+        Formula("n", "tanh(zn + r·c), c a bias", "tanh({n} + {r}·{b})", numbers, new),
+        Formula("h", "(1 - u)·n", "(1 - {u})·{n}", {"u": update.value, "n": new}, (1 - update.value) * new),
     ]  # fmt: skip
 
 

@@ -25,9 +25,9 @@ from nettool.model.extents import both
 from nettool.model.plans import LayerPlan
 
 NORMS = {
-    "batch_norm": "less the running mean and divided by the running deviation that training keeps: the batch's own "
-    "mean and deviation, which training takes, need other examples, and here is one alone",
-    "layer_norm": "less the mean of this example and divided by its deviation",
+    "batch_norm": "less the running mean, divided by the running deviation (those of the batch itself, which training "
+    "takes, need other examples), times a learned gain, plus a learned shift",
+    "layer_norm": "less the mean of all, divided by their deviation, times a learned gain, plus a learned shift",
 }
 
 
@@ -57,10 +57,10 @@ def _what(layer: LayerPlan, target: Target) -> str:
             dropped = f"In training it sets each number to 0 with probability {rate:g}, and multiplies the others"
             return f"{dropped} by 1 / (1 - {rate:g}) = {1 / (1 - rate):.4g}. Here it is off: all pass as they are."
         case BatchNorm():
-            return f"Each {_channel(layer)}, {NORMS['batch_norm']}; then times a learned gain, plus a learned shift."
+            return f"Normalises each {_channel(layer)}: {NORMS['batch_norm']}."
         case LayerNorm():
-            of = " at each step" if isinstance(layer.input, Sequence) else ""
-            return f"Each number{of}, {NORMS['layer_norm']}; then times a learned gain, plus a learned shift."
+            of = "each step" if isinstance(layer.input, Sequence) else "the example"
+            return f"Normalises the numbers of {of}: {NORMS['layer_norm']}."
         case Residual():
             way = "a linear map of its input" if spec.projection else "its input"
             return f"Adds {way} to what the {len(spec.layers)} layers inside make of it: x + layers(x)."
@@ -106,7 +106,7 @@ def _convolution(layer: LayerPlan, spec: Conv1d | Conv2d) -> str:
         f"under the filter with its weights{', plus a bias' if spec.bias else ''}."
     )
     if spec.norm:
-        text += f" Then each result, {NORMS[spec.norm]}."
+        text += f" Then each result is normalised ({spec.norm}): {NORMS[spec.norm]}."
     return text + (f" Then {layer.activation}." if layer.activation != "linear" else "")
 
 
@@ -149,7 +149,8 @@ def _recurrent(layer: LayerPlan, spec: RNN | GRU | LSTM, steps: int) -> str:
         text += f" {spec.layers} such layers, each reading the states of the one below."
     if spec.bidirectional:
         text += " It reads from both ends; the two states lie side by side."
-    return text + (" It gives every state." if isinstance(layer.output, Sequence) else " It gives the last state.")
+    text += " It gives every state." if isinstance(layer.output, Sequence) else " It gives the last state."
+    return f"{text} Below is the first number of h at step 1, before which all state is 0."
 
 
 def _attention(heads: int, causal: bool) -> str:

@@ -32,6 +32,10 @@ class OutputLoss(ABC):
     def predicted(self, output: int) -> Formula:
         """What the output says, as a prediction."""
 
+    def prediction_of(self, output: int, said: float) -> float:
+        """As `predicted` has it. said: what the loss says of an output, a probability or a standardised number."""
+        return said
+
     @abstractmethod
     def losses(self) -> list[Formula]:
         """From predictions to the loss, which the last one gives."""
@@ -143,6 +147,10 @@ class NumberLoss(OutputLoss):
         z, d, m = float(self.z[output]), self.deviations[output], self.means[output]
         return Formula(f"ŷ{output + 1}", "z·deviation + mean", "{z}·{d} + {m}", {"z": z, "d": d, "m": m}, z * d + m)
 
+    def prediction_of(self, output: int, said: float) -> float:
+        """In the target's own units."""
+        return said * self.deviations[output] + self.means[output]
+
     def losses(self) -> list[Formula]:
         """Of each output, and their mean."""
         found = []
@@ -191,7 +199,9 @@ def _mean(found: list[Formula], value: float) -> list[Formula]:
 def _shared(name: str, symbols: str, template: str, numbers: dict[str, float], value: float) -> Formula:
     """A derivative of a mean over outputs: of several, each has its share."""
     if numbers["n"] > 1:
-        symbols, template = f"({symbols}) / outputs", f"({template}) / {{n}}"
+        if symbols in ("p - y", "z - y"):
+            symbols, template = f"({symbols})", f"({template})"
+        symbols, template = f"{symbols} / outputs", f"{template} / {{n}}"
     return Formula(name, symbols, template, numbers, value)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from nettool.analysis.formulas import Dot, Formula, activated, slope
 from nettool.analysis.outcomes import Array
 from nettool.config.layer_types import Activation
@@ -79,3 +81,26 @@ class Neurons:
         assert self.dx is not None
         name = f"dL/dx{source + 1}"
         return Dot(name, self.dz, self.weights[:, source], None, float(self.dx[source]))
+
+
+def gradient_in_a_line(below: Neurons, above: Neurons) -> Formula:
+    """The loss by a weight as one product from the loss on: by each output, times its weight, the slope, the input.
+
+    Of the weight in `below` with the largest gradient. `above` takes what `below` gives.
+    """
+    unit, source = np.unravel_index(int(np.abs(below.dweights).argmax()), below.dweights.shape)
+    outputs = range(above.num_units)
+    symbols = " + ".join(f"dL/dz{k + 1}·v{k + 1},{unit + 1}" for k in outputs)
+    template = " + ".join(f"{{d{k}}}·{{v{k}}}" for k in outputs)
+    if above.num_units > 1:
+        symbols, template = f"({symbols})", f"({template})"
+    numbers = {f"d{k}": float(above.dz[k]) for k in outputs}
+    numbers |= {f"v{k}": float(above.weights[k, unit]) for k in outputs}
+    numbers |= {"g": below.slope(int(unit)).value, "x": float(below.x[source])}
+    return Formula(
+        f"dL/dw{unit + 1},{source + 1}",
+        f"{symbols}·g'(z{unit + 1})·x{source + 1}",
+        f"{template}·{{g}}·{{x}}",
+        numbers,
+        float(below.dweights[unit, source]),
+    )

@@ -19,7 +19,7 @@ from nettool.analysis.formulas import Detail, Formula, numbers_of
 from nettool.analysis.layer_details import Seen, details_of, parts_of
 from nettool.analysis.layer_texts import sentence
 from nettool.analysis.loss_steps import OutputLoss, SoftmaxLoss, written_loss
-from nettool.analysis.neurons import Neurons
+from nettool.analysis.neurons import Neurons, gradient_in_a_line
 from nettool.analysis.outcomes import Array
 from nettool.analysis.passes import watching
 from nettool.config.experiment import Experiment
@@ -32,6 +32,9 @@ from nettool.model.losses import Loss
 from nettool.model.plans import LayerPlan, NetworkPlan
 from nettool.model.stack import Residual
 from nettool.training.optimizers import build_optimizer
+
+MOST_IN_CHAIN = 3
+"""Outputs through which a gradient is written in one line."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,17 @@ class Walk:
     update: Update
     loss_after: float
     outputs_after: Array
+
+    @property
+    def chain(self) -> Formula | None:
+        """All factors of one gradient in a line: of a weight right below the output, the one of the largest gradient.
+
+        None where no dense layer without a norm stands there, or where there are too many outputs for a line.
+        """
+        below, last = [None, *(layer.neurons for layer in self.layers)][-2:]
+        if below is None or last is None or below.norm or last.num_units > MOST_IN_CHAIN:
+            return None
+        return gradient_in_a_line(below, last)
 
     @cached_property
     def parameters(self) -> tuple[ParameterStep, ...]:
