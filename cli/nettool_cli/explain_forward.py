@@ -19,6 +19,7 @@ MOST_ROWS, MOST_UNITS, MOST_TERMS, MOST_TOKENS = 20, 8, 8, 12
 FEW_UNITS, FEW_TERMS = 3, 5
 """Of a layer with more."""
 WIDEST_PICTURE, HIGHEST_PICTURE = 40, 40
+LONGEST_CELL = 40
 RAMP = " .:-=+*#%@"
 
 
@@ -41,7 +42,10 @@ def print_example(page: Page, found: Explanation) -> None:
     if shown.tokens:
         _print_tokens(page, shown)
     if shown.targets:
-        rows = [(each.name, each.raw, _how(each.how), number(each.number)) for each in shown.targets[:MOST_ROWS]]
+        rows = [
+            (shortened(each.name), shortened(each.raw), _how(each.how), number(each.number))
+            for each in shown.targets[:MOST_ROWS]
+        ]
         page.table(("to be predicted", "in the data", "how", "y"), rows, text_columns=3)
 
 
@@ -80,12 +84,17 @@ def _column_rows(columns: Sequence[EncodedColumn], is_vector: bool) -> Iterator[
     for column in columns:
         for index, (name, value) in enumerate(column.numbers):
             place += 1
-            label = f"x{place}" if is_vector else ""
+            label, part = f"x{place}" if is_vector else "", name.removeprefix(column.name).strip(" :")
             if index:
-                yield label, "", "", name, "", number(value)
+                yield label, "", "", part, "", number(value)
                 continue
-            raw = "(missing)" if column.raw is None else column.raw
-            yield label, column.name, raw, name, _how(column.how), number(value)
+            raw = "(missing)" if column.raw is None else shortened(column.raw)
+            yield label, shortened(column.name), raw, part, _how(column.how), number(value)
+
+
+def shortened(text: str) -> str:
+    """A cell of a table, no longer than is needed to know it."""
+    return text if len(text) <= LONGEST_CELL else f"{text[: LONGEST_CELL - 3]}..."
 
 
 def _how(how: Formula | str) -> str:

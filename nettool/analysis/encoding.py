@@ -81,7 +81,7 @@ def _how(column: FeatureColumn, raw: str | None, numbers: Sequence[float]) -> Fo
             known = {MISSING: "the code of a missing one"}.get(int(numbers[0]), "its code")
             return known if numbers[0] >= MISSING else "0, for training had no such level"
         case CategoryColumn():
-            return "1 for its level, 0 for the others" if any(numbers) else "all 0: training had no such level"
+            return "1 for its level, else 0" if any(numbers) else "all 0: training had no such level"
         case _:
             return "year, month, day, weekday and days since the first, each scaled"
 

@@ -16,7 +16,7 @@ from nettool.analysis.outcomes import Array
 from nettool.analysis.walkthrough import LayerStep, ParameterStep
 from nettool.workflows.explain import Explanation, Shown
 
-MOST_NUMBERS = 65_536
+MOST_NUMBERS = 10_000
 """Of a tensor that is written whole: of a larger one so many, and its shape."""
 
 
