@@ -9,7 +9,7 @@ import numpy as np
 from nettool.analysis.formulas import SLOPES
 from nettool.analysis.loss_steps import OutputLoss, SoftmaxLoss
 from nettool.analysis.neurons import Neurons
-from nettool.analysis.walkthrough import LayerStep, ParameterStep, Update
+from nettool.analysis.steps import LayerStep, ParameterStep, Update
 from nettool.workflows.explain import Explanation
 from nettool_cli.explain_forward import (
     FEW_TERMS,
@@ -112,9 +112,7 @@ def print_gradients(page: Page, found: Explanation) -> None:
     if (chain := found.walk.chain) is not None:
         page.space()
         above = found.walk.layers[-1].plan.name
-        page.say(
-            f"One of these gradients in one line, as all factors from the loss to it; v are weights of {above}:", 0
-        )
+        page.say(f"One of these gradients with all its factors; v are the weights of {above}:", 0)
         page.formula(chain)
     for parameter in found.walk.embeddings:
         page.title("the embeddings of categories")

@@ -10,7 +10,7 @@ from nettool.analysis.encoding import EncodedColumn
 from nettool.analysis.formulas import ACTIVATIONS, Detail, Dot, Formula, Some
 from nettool.analysis.neurons import Neurons
 from nettool.analysis.outcomes import Array
-from nettool.analysis.walkthrough import LayerStep
+from nettool.analysis.steps import LayerStep
 from nettool.config.signature import describe_shape
 from nettool.workflows.explain import Explanation, Shown
 from nettool_cli.page import UNBROKEN, Page, number, some
@@ -123,9 +123,8 @@ def _print_tokens(page: Page, shown: Shown) -> None:
 def print_layers(page: Page, found: Explanation) -> None:
     """Every layer with what it does to the example."""
     page.heading("2. Forward, layer by layer")
-    page.say(
-        f"The first layer gets x, {describe_shape(found.plan.input)}; each other one what the one before gives.", 0
-    )
+    given = describe_shape(found.plan.input)
+    page.say(f"The first layer gets x, {given}. For each other one x is what the one before gives.", 0)
     for layer in found.walk.layers:
         if layer.turn == 1:
             _print_layer(page, layer)

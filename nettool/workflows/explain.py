@@ -20,7 +20,8 @@ from nettool.analysis.encoding import (
     token_texts,
 )
 from nettool.analysis.outcomes import Array
-from nettool.analysis.walkthrough import Walk, walk
+from nettool.analysis.steps import Walk
+from nettool.analysis.walkthrough import walk
 from nettool.config.experiment import Experiment
 from nettool.config.load import load
 from nettool.config.signature import ClassTarget, LabelTarget, NextTarget, NumberTarget

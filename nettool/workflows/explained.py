@@ -13,7 +13,7 @@ from nettool.analysis.formulas import Detail, Dot, Formula, Some
 from nettool.analysis.loss_steps import OutputLoss
 from nettool.analysis.neurons import Neurons
 from nettool.analysis.outcomes import Array
-from nettool.analysis.walkthrough import LayerStep, ParameterStep
+from nettool.analysis.steps import LayerStep, ParameterStep
 from nettool.workflows.explain import Explanation, Shown
 
 MOST_NUMBERS = 10_000

@@ -7,16 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
-from nettool.analysis.formulas import Dot, Formula, Some
+from nettool.analysis.formulas import Formula
 from nettool.analysis.loss_steps import SoftmaxLoss
-from nettool.analysis.walkthrough import Walk, walk
-from nettool.config.experiment import Experiment
-from nettool.config.layers import LAYERS
+from nettool.analysis.walkthrough import walk
 from nettool.config.signature import (
     ClassTarget,
-    ImageExample,
     LabelTarget,
     NextTarget,
     NumberTarget,
@@ -24,17 +20,11 @@ from nettool.config.signature import (
     TableExample,
     TokenExample,
 )
-from nettool.data.dataset import Batch
-from nettool.model.compile import Network, compile_network
-from nettool.model.losses import Loss, build_loss
 from nettool.model.shapes import plan_network
 from nettool.training.optimizers import build_optimizer
+from tests.analysis.walks import CLASSES, TABLE, check, check_dot, subject, walked
 from tests.analysis.written import done_again
-from tests.training.conftest import make_experiment
 
-TABLE = TableExample(4)
-CLASSES = ClassTarget(("a", "b", "c"), binary=False)
-EXACT = {"rel": 2e-5, "abs": 2e-6}
 OPTIMIZERS: list[dict[str, Any]] = [
     {"name": "sgd", "lr": 0.1},
     {"name": "sgd", "lr": 0.1, "momentum": 0.9},
@@ -46,65 +36,6 @@ OPTIMIZERS: list[dict[str, Any]] = [
     {"name": "rmsprop"},
     {"name": "rmsprop", "momentum": 0.5, "clip_norm": 0.01, "weight_decay": 0.1},
 ]
-
-
-def features(example: object, seed: int = 0) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    match example:
-        case ImageExample(channels, height, width):
-            return torch.randint(0, 256, (1, channels, height, width), generator=generator).to(torch.uint8)
-        case TokenExample(time, vocabulary, padded):
-            codes = torch.randint(2, vocabulary, (1, time), generator=generator)
-            codes[0, -2:] = 0 if padded else codes[0, -2:]
-            return codes
-        case TableExample(numbers, embedded, None):
-            codes = torch.tensor([[2.0] * len(embedded)])
-            return torch.cat([torch.randn(1, numbers, generator=generator), codes], dim=1)
-        case TableExample(numbers, _, window):
-            return torch.randn(1, window, numbers, generator=generator)
-    raise AssertionError(example)
-
-
-def target_of(target: object, time: int = 0) -> Tensor:
-    match target:
-        case ClassTarget(binary=False):
-            return torch.tensor([1])
-        case ClassTarget():
-            return torch.tensor([[1.0]])
-        case LabelTarget(names):
-            return torch.tensor([[1.0, 0.0, 1.0][: len(names)]])
-        case NumberTarget(names):
-            return torch.tensor([[0.3, -2.5, 0.1][: len(names)]])
-        case NextTarget():
-            return torch.arange(time)[None] % 5
-    raise AssertionError(target)
-
-
-def subject(
-    signature: Signature, class_weights: Tensor | None = None, **changes: Any
-) -> tuple[Experiment, Network, Loss, Batch]:
-    experiment = make_experiment(**changes)
-    plan = plan_network(experiment, signature)
-    batch = Batch(features(signature.example), target_of(signature.target, getattr(signature.example, "time", 0)), None)
-    loss = build_loss(experiment.loss, signature.target, class_weights)
-    return experiment, compile_network(plan, 3), loss, batch
-
-
-def walked(signature: Signature, class_weights: Tensor | None = None, **changes: Any) -> Walk:
-    experiment, network, loss, batch = subject(signature, class_weights, **changes)
-    outputs = signature.target.num_outputs
-    names, units = tuple(f"output {k}" for k in range(outputs)), ((5.0,) * outputs, (2.0,) * outputs)
-    plan = plan_network(experiment, signature)
-    return walk(network, plan, loss, batch, experiment, experiment.optimizer.rate, names, units)
-
-
-def check(formula: Formula) -> None:
-    assert done_again(formula.written(repr)) == pytest.approx(formula.value, **EXACT), formula
-
-
-def check_dot(dot: Dot) -> None:
-    size = float(np.abs(dot.products).sum()) + abs(dot.bias or 0) + 1e-9
-    assert abs(float(dot.products.sum()) + (dot.bias or 0) - dot.value) < 2e-6 * size, dot
 
 
 # --- dense layers ----------------------------------------------------------------------------------------------
@@ -262,93 +193,6 @@ def test_the_update_is_that_of_the_real_optimizer_and_what_is_written(optimizer:
     assert found.loss_after == loss.mean(network(batch.features), batch.target).item()
     assert found.update.is_clipped == ("clip_norm" in optimizer)
     assert bool(found.update.remembered) == (optimizer.get("momentum", 0) > 0 or optimizer["name"] != "sgd")
-
-
-# --- every other layer -----------------------------------------------------------------------------------------
-
-IMAGE = ImageExample(2, 6, 6, (120.0, 100.0), (70.0, 60.0))
-SERIES = TableExample(4, window=8)
-TEXT = TokenExample(9, 12, padded=True)
-NETWORKS: list[tuple[Any, list[Any]]] = [
-    (IMAGE, [{"conv2d": {"filters": 4, "size": [3, 2], "stride": 2, "dilation": 2, "groups": 2}}, "flatten", "output"]),
-    (IMAGE, [{"conv2d": {"filters": 3, "size": 2, "norm": "batch_norm"}}, {"max_pool": {"size": 3, "padding": 1}},
-             "global_avg_pool", "output"]),
-    (IMAGE, [{"conv2d": {"filters": 3, "norm": "layer_norm", "activation": "tanh"}}, {"avg_pool": [2, 1]}, "batch_norm",
-             "layer_norm", {"activation": "gelu"}, "flatten", {"dropout": 0.5}, "output"]),
-    (IMAGE, [{"residual": {"layers": [{"conv2d": {"filters": 4, "stride": 2}}], "projection": True}}, "flatten", "output"]),
-    (SERIES, [{"conv1d": {"filters": 4, "stride": 2, "groups": 2}}, {"max_pool": 2}, "batch_norm", "flatten", "output"]),
-    (SERIES, [{"conv1d": {"filters": 4, "padding": "causal", "dilation": 2, "norm": "layer_norm"}}, {"avg_pool": 2},
-              {"dense": 3}, "global_avg_pool", "output"]),
-    (SERIES, [{"lstm": 5}, "output"]),
-    (SERIES, [{"gru": {"units": 5, "returns": "sequence"}}, {"rnn": {"units": 4, "activation": "relu"}}, "output"]),
-    (SERIES, [{"lstm": {"units": 3, "layers": 2, "bidirectional": True, "bias": False}}, "output"]),
-    (TEXT, [{"embedding": 4}, "positional", {"attention": 2}, {"transformer": {"heads": 2, "causal": True}}, "global_avg_pool",
-            "output"]),
-    (TEXT, [{"embedding": 4}, {"conv1d": 4}, "layer_norm", {"rnn": {"units": 3, "bidirectional": True}}, "output"]),
-    (TEXT, [{"embedding": 4}, {"max_pool": 2}, {"transformer": {"heads": 1, "pre_norm": False}}, {"gru": 3}, "output"]),
-    (TABLE, [{"reshape": [1, 2, 2]}, {"conv2d": 2}, "flatten", {"repeat": {"times": 3, "layers": [
-        {"residual": {"layers": [{"dense": 8}]}}]}}, {"activation": "sigmoid"}, "output"]),
-]  # fmt: skip
-
-
-def check_details(found: Walk) -> None:
-    for layer in found.layers:
-        for detail in layer.details:
-            match detail:
-                case Formula():
-                    check(detail)
-                case Dot():
-                    check_dot(detail)
-                case Some():
-                    assert np.isfinite(detail.values).all()
-
-
-@pytest.mark.parametrize(("example", "layers"), NETWORKS)
-def test_what_is_written_of_any_layer_adds_up(example: Any, layers: list[Any]) -> None:
-    found = walked(Signature(example, CLASSES), layers=layers, activation="relu", dropout=0.3)
-    check_details(found)
-    experiment = make_experiment(layers=layers, dropout=0.3)
-    plan = plan_network(experiment, Signature(example, CLASSES))
-    assert len(found.parameters) == len(list(compile_network(plan, 3).parameters()))
-    for layer in found.layers:
-        assert layer.sentence.endswith(".")
-        assert layer.sentence.count("off here") + layer.sentence.count("it is off") == (layer.plan.dropout > 0)
-    assert found.loss_after < found.loss
-
-
-def test_every_layer_that_there_is_was_walked_through() -> None:
-    seen = {name for _, layers in NETWORKS for name in names_of(layers)}
-    assert seen == set(LAYERS)
-
-
-def names_of(layers: list[Any]) -> set[str]:
-    found = set()
-    for layer in layers:
-        name, settings = (layer, {}) if isinstance(layer, str) else next(iter(layer.items()))
-        found.add(name)
-        if name in ("repeat", "residual"):
-            found |= names_of(settings["layers"])
-    return found
-
-
-def test_the_first_steps_of_recurrent_layers_are_those_of_the_module() -> None:
-    for name in ("rnn", "gru", "lstm"):
-        layers = [{name: {"units": 3, "returns": "sequence"}}, "global_avg_pool", "output"]
-        layer = walked(Signature(SERIES, CLASSES), layers=layers).layers[0]
-        (h,) = [detail for detail in layer.details if detail.name == "h"]
-        assert isinstance(h, Formula)
-        assert h.value == pytest.approx(layer.out[0, 0], rel=1e-5)
-
-
-def test_a_repeat_tells_its_turns_apart() -> None:
-    layers = [{"repeat": {"times": 3, "layers": [{"dense": 4}, {"dense": 4}]}}, "output"]
-    found = walked(Signature(TABLE, CLASSES), layers=layers)
-    assert [(layer.plan.name.split()[-1], layer.depth, layer.turn) for layer in found.layers] == [
-        ("(repeat)", 0, 1),
-        *[("(dense)", 1, turn) for turn in (1, 1, 2, 2, 3, 3)],
-        ("(output)", 0, 1),
-    ]
-    assert not found.layers[0].parameters
 
 
 def test_nothing_is_dropped_and_the_network_watches_no_more_afterwards() -> None:

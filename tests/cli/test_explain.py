@@ -191,7 +191,9 @@ def test_an_example_without_weight_is_refused(nettool: Nettool, config: Path, ta
 
 
 def test_names_from_the_data_do_not_steer_the_terminal(nettool: Nettool, folder: Path) -> None:
-    rows = "".join(f"{index * index % 37},{['red', 'b[bold]ue$'][index % 2]}\x1b[2J,{index // 2 % 2}\n" for index in range(90))
+    rows = "".join(
+        f"{index * index % 37},{['red', 'b[bold]ue$'][index % 2]}\x1b[2J,{index // 2 % 2}\n" for index in range(90)
+    )
     (folder / "odd.csv").write_text(f"a\x1b[31m,colour,y\n{rows}", encoding="utf-8")
     (folder / "odd.yaml").write_text("data: {path: odd.csv, target: y}\nlayers: [output]\nloss: cross_entropy\n")
     result = nettool("explain", "odd.yaml", "--example", "2")
