@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -132,7 +132,7 @@ def is_config(target: Path) -> bool:
 
 def _of_config(config: Path, overrides: Sequence[str]) -> _Subject:
     """The network that training would begin with, and the rate of its first update."""
-    prepared = prepare_training(load(config, overrides))
+    prepared = replace(prepare_training(load(config, overrides)), device=CPU)
     experiment, encoders = prepared.loaded.experiment, prepared.data.encoders
     network = compile_network(prepared.plan, experiment.seed)
     with prepared.loaded.located():

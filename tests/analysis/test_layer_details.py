@@ -6,17 +6,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from nettool.analysis.formulas import Dot, Formula, Some
 from nettool.analysis.steps import Walk
-from nettool.config.layers import LAYERS
+from nettool.config.layers import CUSTOM_LAYERS, LAYERS, LayerSettings
 from nettool.config.signature import (
     ImageExample,
     Signature,
     TableExample,
     TokenExample,
 )
-from nettool.model.compile import compile_network
+from nettool.model.compile import CUSTOM_BUILDERS, compile_network
 from nettool.model.shapes import plan_network
 from tests.analysis.walks import CLASSES, TABLE, check, check_dot, walked
 from tests.training.conftest import make_experiment
@@ -106,3 +107,20 @@ def test_a_repeat_tells_its_turns_apart() -> None:
         ("(output)", 0, 1),
     ]
     assert not found.layers[0].parameters
+
+
+class Doubled(LayerSettings):
+    """Doubles every number.
+
+    More that nobody asked for.
+    """
+
+
+def test_a_layer_from_python_says_what_its_author_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(CUSTOM_LAYERS, "doubled", Doubled)
+    module = torch.nn.Threshold(-1e9, 0.0)
+    monkeypatch.setitem(CUSTOM_BUILDERS, "doubled", lambda settings, features: module)
+    found = walked(Signature(TABLE, CLASSES), layers=["doubled", {"dense": 4}, "output"])
+    assert found.layers[0].sentence == "A layer added from Python. Doubles every number."
+    assert found.layers[0].out.tolist() == found.layers[0].x.tolist()
+    assert not found.layers[0].dout.any()  # nothing before it learns, so nobody asked
