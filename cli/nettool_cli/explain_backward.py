@@ -18,7 +18,6 @@ from nettool_cli.explain_forward import (
     MOST_UNITS,
     print_dot,
     shown_of,
-    title_of,
 )
 from nettool_cli.page import Page, fine, number, some
 
@@ -102,9 +101,9 @@ def print_gradients(page: Page, found: Explanation) -> None:
     )
     last = found.walk.layers[-1]
     for layer in reversed(found.walk.layers):
-        if layer.turn > 1 or (layer.plan.inner and not layer.parameters):
+        if not layer.is_first_turn or (layer.plan.inner and not layer.parameters):
             continue
-        page.title(title_of(layer))
+        page.title(layer.plan.name)
         if layer.neurons is None:
             _print_large(page, layer, found.walk.losses if layer is last else ())
         else:
@@ -204,9 +203,9 @@ def print_update(page: Page, found: Explanation) -> None:
     for parameter in walk.embeddings:
         _print_moved(page, parameter)
     for layer in walk.layers:
-        if layer.turn > 1 or not layer.parameters:
+        if not layer.is_first_turn or not layer.parameters:
             continue
-        page.title(title_of(layer))
+        page.title(layer.plan.name)
         if layer.neurons is None or layer.neurons.norm:
             if layer is walk.layers[-1]:
                 _print_rule(page, layer.parameters[0], update)

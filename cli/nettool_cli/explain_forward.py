@@ -126,30 +126,28 @@ def print_layers(page: Page, found: Explanation) -> None:
     given = describe_shape(found.plan.input)
     page.say(f"The first layer gets x, {given}. For each other one x is what the one before gives.", 0)
     for layer in found.walk.layers:
-        if layer.turn == 1:
+        if layer.is_first_turn:
             _print_layer(page, layer)
     _print_left_out(page, found.walk.layers)
 
 
 def _print_left_out(page: Page, layers: Sequence[LayerStep]) -> None:
     """Of a repeat only the first turn is shown."""
-    for path, turns in groupby((each for each in layers if each.turn > 1), key=lambda each: each.plan.path[:-1]):
-        last = max(each.turn for each in turns)
+    later = [
+        each for each in layers if each.turns and all(turn == 1 for turn in each.turns[:-1]) and each.turns[-1] > 1
+    ]
+    for path, turns in groupby(later, key=lambda each: each.plan.path[:-2]):
+        last = max(each.turns[-1] for each in turns)
         which = "turn 2 follows" if last == 2 else f"turns 2 to {last} follow"
-        name = ".".join(map(str, path[:-1]))
         page.space()
+        name = ".".join(map(str, path))
         page.say(f"In {name} (repeat), {which} in the same way, with weights of their own; --json has them.", 0)
-
-
-def title_of(layer: LayerStep) -> str:
-    """Its name, and of a repeat that it is the first turn."""
-    return layer.plan.name
 
 
 def _print_layer(page: Page, layer: LayerStep) -> None:
     plan = layer.plan
     sizes = f"{plan.num_parameters:,} parameters, {plan.flops:,} FLOPs" if plan.num_parameters else "no parameters"
-    page.title(f"{title_of(layer)}: {plan.input} to {plan.output}, {sizes}")
+    page.title(f"{layer.plan.name}: {plan.input} to {plan.output}, {sizes}")
     page.say(layer.sentence)
     if layer.neurons is not None:
         _print_neurons(page, layer, layer.neurons)

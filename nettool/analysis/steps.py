@@ -29,15 +29,14 @@ class ParameterStep:
 
 @dataclass(frozen=True)
 class LayerStep:
-    """A layer with what the example made of it. depth: in how many others it stands. turn: of a `repeat`, which one.
+    """A layer with what the example made of it. turns: of each layer that it stands in, which turn, if that repeats.
 
     x, out: of the example, float64 in its shape. dout, dx: the loss by them; dx is None where nothing below learns.
     parameters: its own, without those of layers inside. neurons: of a dense layer on a vector.
     """
 
     plan: LayerPlan
-    depth: int
-    turn: int
+    turns: tuple[int, ...]
     sentence: str
     x: Array
     out: Array
@@ -46,6 +45,11 @@ class LayerStep:
     parameters: tuple[ParameterStep, ...]
     neurons: Neurons | None
     details: tuple[Detail, ...]
+
+    @property
+    def is_first_turn(self) -> bool:
+        """Whether no layer of the same name was before it."""
+        return all(turn == 1 for turn in self.turns)
 
 
 @dataclass(frozen=True)

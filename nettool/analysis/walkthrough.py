@@ -37,8 +37,7 @@ from nettool.training.optimizers import build_optimizer
 class _Place:
     plan: LayerPlan
     module: nn.Module
-    depth: int
-    turn: int
+    turns: tuple[int, ...]
 
     @property
     def own(self) -> nn.Module | None:
@@ -48,16 +47,19 @@ class _Place:
         return None if self.plan.inner else self.module
 
 
-def places(plans: Iterable[LayerPlan], modules: Iterable[nn.Module], depth: int = 0) -> Iterator[_Place]:
-    """Every layer with its module, those inside of others behind these."""
-    turns: dict[object, int] = {}
+def places(
+    plans: Iterable[LayerPlan], modules: Iterable[nn.Module], outer: tuple[int, ...] | None = None
+) -> Iterator[_Place]:
+    """Every layer with its module, those inside of others behind these. outer: the turns of what they stand in."""
+    counts: dict[object, int] = {}
     for plan, module in zip(plans, modules, strict=True):
-        turns[plan.path] = turns.get(plan.path, 0) + 1
-        yield _Place(plan, module, depth, turns[plan.path])
+        counts[plan.path] = counts.get(plan.path, 0) + 1
+        turns = () if outer is None else (*outer, counts[plan.path])
+        yield _Place(plan, module, turns)
         if plan.inner:
             inside = module.layers if isinstance(module, Residual) else module
             assert isinstance(inside, nn.Sequential)
-            yield from places(plan.inner, inside, depth + 1)
+            yield from places(plan.inner, inside, turns)
 
 
 def walk(
@@ -140,8 +142,7 @@ def _layer(place: _Place, plan: NetworkPlan, seen: Seen, gradients: Mapping[int,
     dx = gradients.get(id(passed.input))
     return LayerStep(
         plan=layer,
-        depth=place.depth,
-        turn=place.turn,
+        turns=place.turns,
         sentence=sentence(layer, plan.signature.target),
         x=numbers_of(passed.input[0]),
         out=numbers_of(passed.output[0]),

@@ -116,7 +116,7 @@ def _layer(layer: LayerStep) -> dict[str, Any]:
     return {
         "name": plan.name,
         "layer": plan.spec.layer,
-        "turn": layer.turn,
+        "turns": list(layer.turns),
         "sentence": layer.sentence,
         "input": str(plan.input),
         "output": str(plan.output),

@@ -101,12 +101,18 @@ def test_the_first_steps_of_recurrent_layers_are_those_of_the_module() -> None:
 def test_a_repeat_tells_its_turns_apart() -> None:
     layers = [{"repeat": {"times": 3, "layers": [{"dense": 4}, {"dense": 4}]}}, "output"]
     found = walked(Signature(TABLE, CLASSES), layers=layers)
-    assert [(layer.plan.name.split()[-1], layer.depth, layer.turn) for layer in found.layers] == [
-        ("(repeat)", 0, 1),
-        *[("(dense)", 1, turn) for turn in (1, 1, 2, 2, 3, 3)],
-        ("(output)", 0, 1),
+    assert [(layer.plan.name.split()[-1], layer.turns) for layer in found.layers] == [
+        ("(repeat)", ()),
+        *[("(dense)", (turn,)) for turn in (1, 1, 2, 2, 3, 3)],
+        ("(output)", ()),
     ]
     assert not found.layers[0].parameters
+    inside = walked(
+        Signature(TABLE, CLASSES),
+        layers=[{"repeat": {"times": 2, "layers": [{"residual": {"layers": [{"dense": 4}]}}]}}, "output"],
+    )
+    assert [layer.turns for layer in inside.layers] == [(), (1,), (1, 1), (2,), (2, 1), ()]
+    assert [layer.is_first_turn for layer in inside.layers] == [True, True, True, False, False, True]
 
 
 class Doubled(LayerSettings):

@@ -112,6 +112,8 @@ def test_every_example_config_is_explained(nettool: Nettool, name: str) -> None:
     assert max(map(len, result.out.splitlines())) < 120
     assert "nan" not in result.out.split()
     assert len(result.out.splitlines()) < 900
+    titles = [line for line in result.out.splitlines() if re.match(r"layers[.\w]* \(\w+\): ", line)]
+    assert len(set(titles)) == len(titles)
     layers = load(CONFIGS / name).experiment.layers
     for index, layer in enumerate(layers):
         assert f"layers.{index} ({layer.layer}): " in result.out
