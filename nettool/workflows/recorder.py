@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import time
 import traceback
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from types import TracebackType
@@ -14,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from nettool.config.experiment import Experiment
 from nettool.config.runtime import parse_interval
 from nettool.config.write import to_yaml
 from nettool.errors import NettoolError, RunError
@@ -27,7 +24,7 @@ from nettool.training.history import EpochResult
 from nettool.training.state import Best, TrainingState
 from nettool.workflows import machine
 from nettool.workflows.changes import spans_epochs
-from nettool.workflows.done import experiment_fingerprint
+from nettool.workflows.first_record import Origin, first_record
 from nettool.workflows.past_weights import PastWeights
 from nettool.workflows.rows import columns, journal_row
 from nettool.workflows.trained import BestFacts, check_facts, facts_of
@@ -36,18 +33,6 @@ from nettool.workflows.watch import describe_epoch, finite
 if TYPE_CHECKING:
     from nettool.workflows.prepare import Prepared
     from nettool.workflows.resume import Saved
-
-
-ENDING = ("why", "finished", "seconds", "epochs", "best_epoch", "metrics", "baseline")
-"""What a record says of the end of a run. When it goes on, none of it holds any more."""
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where a run comes from. git_commit: of the current folder's repository. tags: what the user groups runs by."""
-
-    git_commit: str | None
-    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 class Recorder:
@@ -76,7 +61,7 @@ class Recorder:
         self._spans = list(dict.fromkeys([*(facts.spans if facts else ()), *spans]))
         if saved:
             self._clean_up()
-        self._record = self._first_record(saved, here, origin)
+        self._record = first_record(prepared, saved, here, origin)
         self._write_config()  # first: with it a run can be gone on with
         journal.write_record(run, self._record)
         self._log = durable.Appender(run.log)
@@ -109,41 +94,6 @@ class Recorder:
         content = (header + to_yaml(self.experiment)).encode()
         if not self.run.config.exists() or self.run.config.read_bytes() != content:
             durable.write_file(self.run.config, content)
-
-    def _first_record(self, saved: Saved | None, here: dict[str, Any], origin: Origin) -> dict[str, Any]:
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        overrides = list(self.prepared.loaded.overrides)
-        record = {
-            "status": "running",
-            "name": self.experiment.name,
-            "overrides": overrides,
-            "seed": self.experiment.seed,
-            **here,
-            "git_commit": origin.git_commit,
-            "data": self.prepared.data.fingerprint,
-            "fingerprint": self._fingerprint(self.prepared.asked),
-            **({"found": {"optimizer.lr": self.experiment.optimizer.rate}} if self._has_found_a_rate else {}),
-            **({"tags": dict(origin.tags)} if origin.tags else {}),
-            "started": now,
-        }
-        if saved is None or not (saved.record or saved.facts):
-            return record
-        position = saved.facts.state.position if saved.facts else None
-        epoch, step = (position.epoch, position.step) if position else (0, 0)
-        stay = {"at": now, "epoch": epoch, "step": step, "overrides": overrides, **here}
-        before = saved.record or record  # which is lost: so much is known of it
-        begun = {key: value for key, value in before.items() if key not in ENDING}
-        if "found" in before:  # the config that was asked for leaves the rate open
-            record["fingerprint"] = self._fingerprint(self.experiment.with_rate("auto"))
-        now_is = {"status": "running", "fingerprint": record["fingerprint"]}
-        return {**begun, **now_is, "resumed": [*before.get("resumed", []), stay]}
-
-    def _fingerprint(self, asked: Experiment) -> str:
-        return experiment_fingerprint(asked, self.prepared.data.fingerprint)
-
-    @property
-    def _has_found_a_rate(self) -> bool:
-        return self.prepared.asked.optimizer.lr == "auto"
 
     def begin(self, state: TrainingState) -> None:
         """Bring the journal to where the state stands: rows of epochs that will be done again are dropped."""

@@ -20,8 +20,9 @@ from nettool.workflows import machine
 from nettool.workflows.build import build_job
 from nettool.workflows.changes import stop_note
 from nettool.workflows.exhaustion import out_of_memory_in_training
+from nettool.workflows.first_record import Origin
 from nettool.workflows.prepare import Prepared
-from nettool.workflows.recorder import Origin, Recorder
+from nettool.workflows.recorder import Recorder
 from nettool.workflows.resume import Saved, is_complete, load_run, prepare_resumption, restore
 from nettool.workflows.signals import StopSignals
 from nettool.workflows.watch import Watcher, as_note

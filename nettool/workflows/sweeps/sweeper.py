@@ -16,7 +16,7 @@ from nettool.errors import DivergedError, InterruptedRun, NettoolError, Resource
 from nettool.runs.sweeps import SweepDirectory, SweepRecord, write_sweep, write_table
 from nettool.training.stopping import cost
 from nettool.workflows import machine
-from nettool.workflows.recorder import Origin
+from nettool.workflows.first_record import Origin
 from nettool.workflows.signals import StopSignals
 from nettool.workflows.sweeps.points import CheckedPoint, Sweep
 from nettool.workflows.sweeps.results import PointResult, rank, read_results

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from nettool.runs.sweeps import SweepDirectory, read_sweep
-from nettool.workflows.recorder import Origin
+from nettool.workflows.first_record import Origin
 from nettool.workflows.sweeps.shared import SharedData
 from nettool.workflows.sweeps.stored import stored_sweep
 from nettool.workflows.sweeps.training import train_unit
