@@ -77,6 +77,11 @@ class RunDirectory:
         return self.path / "plots"
 
     @property
+    def events(self) -> Path:
+        """A folder with event files for TensorBoard, when asked for."""
+        return self.path / "tensorboard"
+
+    @property
     def log(self) -> Path:
         """What the terminal said."""
         return self.path / "log.txt"

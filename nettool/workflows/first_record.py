@@ -20,10 +20,15 @@ ENDING = ("why", "finished", "seconds", "epochs", "best_epoch", "metrics", "base
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a run comes from. git_commit: of the current folder's repository. tags: what the user groups runs by."""
+    """Where a run comes from, and for whom it leaves more than its own files.
+
+    git_commit: of the current folder's repository. tags: what the user groups runs by. board: TensorBoard's event files
+    are wanted.
+    """
 
     git_commit: str | None
     tags: Mapping[str, str] = field(default_factory=dict)
+    board: bool = False
 
 
 def first_record(prepared: Prepared, saved: Saved | None, here: Mapping[str, Any], origin: Origin) -> dict[str, Any]:

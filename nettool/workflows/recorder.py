@@ -31,6 +31,7 @@ from nettool.workflows.trained import BestFacts, check_facts, facts_of
 from nettool.workflows.watch import describe_epoch, finite
 
 if TYPE_CHECKING:
+    from nettool.workflows.board import Board
     from nettool.workflows.prepare import Prepared
     from nettool.workflows.resume import Saved
 
@@ -68,6 +69,8 @@ class Recorder:
         self._writer = BackgroundWriter()
         self._journal: journal.Journal | None = None
         self._past: PastWeights | None = None
+        self._with_board = origin.board
+        self._board: Board | None = None
 
     def __enter__(self) -> Recorder:
         return self
@@ -101,6 +104,10 @@ class Recorder:
         rows = (journal_row(result, names) for result in state.history)
         self._journal = journal.Journal(self.run, columns(names), rows)
         self._past = PastWeights(self.run, self.experiment.checkpoint, state)
+        if self._with_board:
+            from nettool.workflows.board import Board  # here, since few runs have one
+
+            self._board = Board(self.run, self.prepared, state, self._record)
 
     def log(self, line: str) -> None:
         """Add a line to log.txt."""
@@ -115,6 +122,8 @@ class Recorder:
             self.log(describe_epoch(event, self.experiment.epochs))
             assert self._past is not None
             self._past.see(event.epoch)
+            if self._board is not None:
+                self._board.see(event)
         if self._is_due(event, state):
             self.save(state)
 
@@ -137,8 +146,11 @@ class Recorder:
         facts = {**self._facts, "elapsed": self._elapsed(), "state": position}
         assert self._past is not None
         best, past, trace = self._new_best(state), self._past, self._past.prepare()
+        board, seen = self._board, self._board.prepare() if self._board else {}
 
         def write() -> None:
+            if board is not None:
+                board.write(seen)
             past.write_trace(trace)  # first: a run that goes on has every epoch that its checkpoint knows
             past.keep(tensors, facts)
             self._write(tensors, facts, best)
@@ -210,7 +222,8 @@ class Recorder:
             self.wait()
         with contextlib.suppress(NettoolError):
             why = str(failure) if isinstance(failure, NettoolError) else f"{type(failure).__name__}: {failure}"
-            self._write_end("failed", why, state, {})
+            self._end_record("failed", why, state, {})
+            journal.write_record(self.run, self._record)
         with contextlib.suppress(NettoolError):
             self.log("".join(traceback.format_exception(failure)))
 
@@ -220,11 +233,13 @@ class Recorder:
         if self._journal is not None:
             self._journal.close()
         self._log.close()
-        return self._write_end(status, why, state, baseline)
+        self._end_record(status, why, state, baseline)
+        if self._board is not None:
+            self._board.end(self._record)
+        journal.write_record(self.run, self._record)
+        return self._record
 
-    def _write_end(
-        self, status: str, why: str, state: TrainingState | None, baseline: dict[str, float]
-    ) -> dict[str, Any]:
+    def _end_record(self, status: str, why: str, state: TrainingState | None, baseline: dict[str, float]) -> None:
         best = state.best if state else None
         measured: dict[str, float | None] = {}
         if best is not None:
@@ -240,5 +255,3 @@ class Recorder:
             "metrics": finite(measured),
             "baseline": finite(baseline),
         }
-        journal.write_record(self.run, self._record)
-        return self._record
