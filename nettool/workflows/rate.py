@@ -11,7 +11,7 @@ from nettool.config.runtime import Checkpoint
 from nettool.data.examples import spread
 from nettool.errors import DivergedError
 from nettool.training.loop import fit
-from nettool.training.rate_race import MOST_EPOCHS, FoundRate, lowest_loss, race, steps_of
+from nettool.training.rate_race import MOST_EPOCHS, FoundRate, Measured, lowest_loss, race, steps_of
 from nettool.training.rate_test import RateTest, raise_rate
 from nettool.training.together import Member, fit_together
 from nettool.workflows import machine
@@ -46,7 +46,8 @@ def find_rate(prepared: Prepared) -> FoundRate:
     train, around = (runner.together, AROUND_TOGETHER) if is_together else (runner.alone, AROUND_ALONE)
     with machine.random_numbers(experiment.seed, prepared.device):
         laps = () if test.promising is None else race(test.promising, train, around)
-    return FoundRate(test, laps, steps, seeds)
+    measured: Measured = "validation loss" if "validation" in prepared.data.splits else "training loss"
+    return FoundRate(test, laps, steps, seeds, measured)
 
 
 def _with_few_to_measure(prepared: Prepared) -> Prepared:
@@ -70,7 +71,7 @@ def _test(prepared: Prepared) -> tuple[RateTest, int]:
 
 
 class _Laps:
-    """Short trainings, from rates to the losses that they reach.
+    """Short trainings, from rates to the losses that they reach, one for each seed.
 
     steps: of each at most. epochs: of each. share: of the training that the config describes; its warm-up is that much
     shorter. num_seeds: with how many each rate is tried, where networks are trained side by side.
@@ -91,9 +92,9 @@ class _Laps:
         changed = experiment.with_rate(rate).model_copy(update=update)
         return replace(self.prepared, loaded=replace(self.prepared.loaded, experiment=changed))
 
-    def alone(self, rates: Sequence[float]) -> list[float]:
-        """One after another."""
-        return [self._alone(rate) for rate in rates]
+    def alone(self, rates: Sequence[float]) -> list[tuple[float, ...]]:
+        """One after another, with the config's own seed."""
+        return [(self._alone(rate),) for rate in rates]
 
     def _alone(self, rate: float) -> float:
         experiment = self.prepared.loaded.experiment
@@ -110,8 +111,8 @@ class _Laps:
             except DivergedError:
                 return math.inf
 
-    def together(self, rates: Sequence[float]) -> list[float]:
-        """All at once, each with several seeds: the means over them."""
+    def together(self, rates: Sequence[float]) -> list[tuple[float, ...]]:
+        """All at once, each with several seeds."""
         first = self.prepared.loaded.experiment.seed
         seeds = [(first + number) % 2**32 for number in range(self.num_seeds)]
         prepared = [self._lap(rate, seed) for rate in rates for seed in seeds]
@@ -130,4 +131,4 @@ class _Laps:
                 for member in members
             ]
         count = len(seeds)
-        return [sum(losses[place : place + count]) / count for place in range(0, len(losses), count)]
+        return [tuple(losses[place : place + count]) for place in range(0, len(losses), count)]
