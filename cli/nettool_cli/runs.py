@@ -109,6 +109,8 @@ def compare(
     from nettool.workflows.compare import draw
 
     found = compare_runs(runs or [], parse_tags(tag), by)
+    if found.note:
+        console.message(found.note)
     if as_json:
         console.print_json({"monitor": found.monitor, "differ": list(found.keys), "runs": found.rows()})
     elif as_csv:
