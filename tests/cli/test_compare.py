@@ -45,6 +45,11 @@ def test_csv_and_json_say_the_same(nettool: Nettool, three: None) -> None:
     assert [float(row["validation_loss"]) for row in rows] == [row["validation_loss"] for row in found["runs"]]
 
 
+def test_csv_and_json_exclude_each_other(nettool: Nettool, three: None) -> None:
+    result = nettool("runs", "compare", "students-0001", "students-0002", "--csv", "--json")
+    assert (result.code, result.out, result.err) == (2, "", "nettool: --csv and --json: name one of them.\n")
+
+
 def test_runs_of_different_tasks_are_not_ranked(nettool: Nettool, three: None, config: Path) -> None:
     numbers = ("data.target=hours", "loss=mse", "epochs=2", "--quiet")
     nettool("train", config, *numbers)
