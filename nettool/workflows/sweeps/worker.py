@@ -18,6 +18,7 @@ from typing import Any
 
 from nettool.runs.sweeps import SweepDirectory, read_sweep
 from nettool.workflows.first_record import Origin
+from nettool.workflows.signals import StopSignals
 from nettool.workflows.sweeps.shared import SharedData
 from nettool.workflows.sweeps.stored import stored_sweep
 from nettool.workflows.sweeps.training import train_unit
@@ -33,6 +34,7 @@ def _say(what: dict[str, Any]) -> None:
 def main(path: Path, git_commit: str | None, board: bool) -> None:
     """Train what is asked for, until nothing is."""
     signal.signal(signal.SIGTERM, lambda number, frame: os._exit(0))  # nothing is lost between two units
+    StopSignals.second_ends = False
     directory = SweepDirectory(path)
     record = read_sweep(directory)
     sweep, shared, messages = stored_sweep(record), SharedData(), Messages(_say)

@@ -88,7 +88,7 @@ class _Worker:
 
     def stop(self) -> None:
         """Ask it to save and leave."""
-        if not self._is_asked:  # a second signal would end it at once
+        if not self._is_asked:
             self._is_asked = True
             self.process.send_signal(signal.SIGTERM)
 
