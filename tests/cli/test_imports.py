@@ -47,7 +47,7 @@ OWN = {
             closed_form.inputs closed_form.losses closed_form.norms closed_form.step closed_form.units curves divergence
             engines epochs evaluation history loop metrics optimizers products regression_metrics schedules state step stopping
             token_metrics trace""",
-        workflows="""build changes check done exhaustion machine past_weights prepare recorder replay resume room rows signals train trained
+        workflows="""build changes check done exhaustion first_record machine past_weights prepare recorder replay resume room rows signals train trained
             watch""",
     ),
 }
