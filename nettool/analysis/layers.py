@@ -76,7 +76,7 @@ def activation_distributions(
 ) -> tuple[list[Distribution], list[Health]]:
     """What each layer puts out for a batch, in evaluation mode, and how its units do."""
     layers = list(leaf_modules(network, plan))
-    outputs = _outputs(network, [module for _, _, module in layers], batch.features)
+    outputs = outputs_of(network, [module for _, _, module in layers], batch.features)
     found, health = [], []
     for (name, activation, _), output in zip(layers, outputs, strict=True):
         units = _by_unit(output)
@@ -85,8 +85,8 @@ def activation_distributions(
     return found, health
 
 
-def _outputs(network: Network, modules: Sequence[nn.Module], features: Tensor) -> list[Tensor]:
-    """Of each module, without the steps that only fill a text up.
+def outputs_of(network: Network, modules: Sequence[nn.Module], features: Tensor) -> list[Tensor]:
+    """What each module puts out for a batch, without the steps that only fill a text up.
 
     A layer is called, or, where it is to know the lengths of texts, told to `run`.
     """

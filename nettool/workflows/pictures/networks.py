@@ -10,9 +10,12 @@ from nettool.analysis.layers import activation_distributions, gradient_distribut
 from nettool.analysis.structure import boxes_of, neurons_of
 from nettool.config.signature import describe_shape
 from nettool.training.evaluation import evaluating
+from nettool.workflows.pictures.filters import filters_of
 from nettool.workflows.pictures.path import landscape_of
-from nettool.workflows.pictures.registry import Kinds
+from nettool.workflows.pictures.registry import Kinds, captioned
+from nettool.workflows.pictures.samples import samples_of
 from nettool.workflows.pictures.subject import Subject
+from nettool.workflows.pictures.tokens import attention_of, embeddings_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -85,3 +88,27 @@ def _landscape(subject: Subject) -> Figure:
         told = f"{told}; {lies}, and is drawn where the plane is nearest to it"
     paths = [Path(name, *np.transpose(way)) for name, way in ways]
     return caption(landscape(found, paths, told), subject.run.path.name)
+
+
+@OF_NETWORKS.add("filters", "what the first layer looks for in images or in time, and what it answers")
+def _filters(subject: Subject) -> Figure:
+    return filters_of(subject)
+
+
+@OF_NETWORKS.add("embeddings", "tokens, or levels of a category, in a plane: which are alike")
+def _embeddings(subject: Subject) -> Figure:
+    from nettool.plots.figures import caption
+
+    return caption(embeddings_of(subject), f"{subject.run.path.name}, counted in the training examples")
+
+
+@OF_NETWORKS.add("attention", "which token looks at which, head by head")
+def _attention(subject: Subject) -> Figure:
+    return captioned(subject, attention_of(subject))
+
+
+@OF_NETWORKS.add("samples", "what it wrote, epoch after epoch")
+def _samples(subject: Subject) -> Figure:
+    from nettool.plots.figures import caption
+
+    return caption(samples_of(subject), f"{subject.run.path.name}, as nettool generate writes it with its defaults")

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from nettool.analysis.importance import REPEATS
 from nettool.analysis.outcomes import Classified, Numbers, Outcome
+from nettool.data.image_encoder import ImageEncoder
 from nettool.workflows.pictures.columns import column_importance, plane_of
 from nettool.workflows.pictures.mistakes import worst_examples
+from nettool.workflows.pictures.occlusion import occlusion_of
+from nettool.workflows.pictures.pixels import pixels_of
 from nettool.workflows.pictures.registry import Kinds, captioned
 from nettool.workflows.pictures.subject import Subject, Unsuitable
 
@@ -55,13 +58,19 @@ def _boundary(subject: Subject) -> Figure:
     )
 
 
-@OF_RESULTS.add("importance", "columns: how much worse it gets when one is shuffled")
+@OF_RESULTS.add("importance", "columns: how much worse it gets when one is shuffled; images: what it looks at")
 def _importance(subject: Subject) -> Figure:
     from nettool.plots.figures import caption
-    from nettool.plots.importance import importance
+    from nettool.plots.importance import importance, importance_of_pixels
 
+    if isinstance(subject.trained.encoders.features, ImageEncoder):
+        return captioned(subject, occlusion_of(subject))
     found, reached, num = column_importance(subject, REPEATS)
-    figure = importance(found, subject.metric, reached)
+    grid = pixels_of(subject)
+    if grid is not None:
+        figure = importance_of_pixels(found, grid, subject.metric, reached)
+    else:
+        figure = importance(found, subject.metric, reached)
     return caption(figure, f"{subject.run.path.name}, {subject.split}, {num:,} examples")
 
 
