@@ -16,8 +16,8 @@ from nettool.plots.figures import POSITIVE, new_panels, overline, plain, visible
 
 MOST_TOKENS, MOST_LAYERS, MOST_HEADS = 32, 6, 6
 _HIDDEN = "#d9d9d9"
-_SHADES = LinearSegmentedColormap.from_list("white to blue", ["#ffffff", "#8ec1e0", POSITIVE, "#00304d"])
-_SHADES.set_bad(_HIDDEN)
+_BLUES = LinearSegmentedColormap.from_list("white to blue", ["#ffffff", "#8ec1e0", POSITIVE, "#00304d"])
+_SHADES = _BLUES.with_extremes(bad=_HIDDEN)
 
 
 def attention(maps: Sequence[AttentionMap], tokens: Sequence[str], note: str) -> Figure:

@@ -14,8 +14,10 @@ from nettool.analysis.outcomes import Array
 from nettool.plots.figures import COLORS, FADED, headline, new_panels, plain, visible
 
 MOST_TABLES = 4
-MOST_LABELS, MOST_COMPARED, MOST_LISTED = 60, 200, 16
-"""Names in the plane; the most frequent ones of which pairs are looked for; rows of the list of neighbours."""
+MOST_LABELS, MOST_TRIED, MOST_COMPARED, MOST_LISTED = 60, 400, 200, 16
+"""Names in the plane, and how many may look for room there; the most frequent ones of which pairs are looked for; rows
+of the list of neighbours.
+"""
 NEAREST = 3
 _SIZE = 8.0
 
@@ -80,7 +82,7 @@ def labelled(points: Array, labels: Sequence[str], width: float, height: float) 
     spots = (points - points.min(axis=0)) * scale
     boxes: list[tuple[float, float, float, float]] = []
     found: dict[int, tuple[float, float]] = {}
-    for place, label in enumerate(labels):
+    for place, label in enumerate(labels[:MOST_TRIED]):
         if len(found) == MOST_LABELS:
             break
         long, tall = 0.62 * _SIZE * print_width(label), 1.15 * _SIZE

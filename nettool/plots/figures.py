@@ -22,8 +22,8 @@ COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#00
 """Told apart by those who see few colours too (Okabe and Ito 2008)."""
 FADED = "#c4c4c4"
 POSITIVE, NEGATIVE = COLORS[0], COLORS[1]
-DIVERGING = LinearSegmentedColormap.from_list("orange to blue", [NEGATIVE, "#ffffff", POSITIVE])
-"""Of numbers with a sign: white is 0."""
+DIVERGING = LinearSegmentedColormap.from_list("orange to blue", [NEGATIVE, "#ffffff", POSITIVE], N=257)
+"""Of numbers with a sign: white is 0, in the middle of an odd number of colours."""
 DEFAULT_FONT = "DejaVu Sans"
 FONTS_OF_OTHER_SCRIPTS = (
     "Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans JP", "Noto Sans SC", "Noto Sans KR", "Hiragino Sans",

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
+from torch import Tensor
 
 from nettool.analysis.attention import attention_maps, has_attention
 from nettool.analysis.columns import encoded_columns
@@ -103,19 +104,28 @@ def attention_of(subject: Subject) -> Figure:
         )
     place = _readable(subject, MOST_TOKENS)
     features = to_tensor(subject.examples.take(np.array([place])).features, trained.device)[0:1]
+    num_steps = features.shape[1]
+    if isinstance(trained.encoders.features, StreamEncoder):  # where no token sees a later one, these change nothing
+        features = features[:, :MOST_TOKENS]
     with subject.computing():
         maps = attention_maps(trained.network, trained.plan, features)
     num = len(maps[0].weights[0])
-    encoder = trained.encoders.features
-    if isinstance(encoder, StreamEncoder | TextEncoder) and all(len(one.weights[0]) == num for one in maps):
-        codes = features[0].cpu().numpy()
-        has_steps = num in (len(codes), int((codes != 0).sum()))
-        tokens = names_of(encoder.vocabulary, codes[:num]) if has_steps else []
-    else:
-        tokens = []
-    tokens = tokens or [str(step) for step in range(1, num + 1)]
-    note = f"the first {MOST_TOKENS} of {num} steps" if num > MOST_TOKENS else ""
-    return attention(maps, tokens, note)
+    tokens = _tokens(subject, features, num) if all(len(one.weights[0]) == num for one in maps) else []
+    num_steps = num_steps if tokens and isinstance(trained.encoders.features, StreamEncoder) else num
+    note = (
+        f"the first {MOST_TOKENS} of {num_steps} {'tokens' if tokens else 'steps'}" if num_steps > MOST_TOKENS else ""
+    )
+    return attention(maps, tokens or [str(step) for step in range(1, num + 1)], note)
+
+
+def _tokens(subject: Subject, features: Tensor, num: int) -> list[str]:
+    """What the steps of the maps stand for; nothing where they are no tokens, as of a series or behind a pooling."""
+    encoder = subject.trained.encoders.features
+    if not isinstance(encoder, StreamEncoder | TextEncoder):
+        return []
+    codes = features[0].cpu().numpy()
+    real = len(codes) if isinstance(encoder, StreamEncoder) else max(int((codes != 0).sum()), 1)
+    return names_of(encoder.vocabulary, codes[:num]) if num in (real, len(codes)) else []
 
 
 def _readable(subject: Subject, most: int) -> int:
