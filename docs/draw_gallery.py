@@ -32,8 +32,8 @@ SHOWN = (
     Shown("will_i_pass", ("network", "landscape", "roc", "pr", "calibration", "gains", "mistakes")),
     Shown("diabetes", ("importance", "predicted-vs-true", "residuals")),
     Shown("digits_cnn", ("filters",)),
-    Shown("mnist_cnn", ("importance",), ("epochs=6",), of="-of-images"),
-    Shown("music_lstm", ("embeddings", "samples"), ("layers.0.width=24", "layers.1.units=160")),
+    Shown("mnist_cnn", ("importance",), ("epochs=4",), of="-of-images"),
+    Shown("music_lstm", ("embeddings", "samples"), ("layers.0.width=24", "layers.1.units=128", "epochs=15")),
     Shown(
         "music_gpt",
         ("attention",),

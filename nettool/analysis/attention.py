@@ -108,11 +108,11 @@ def habit(weights: Array, causal: bool) -> Habit:
     if time < 4:
         return Habit("", 0.0, spread)
     places = {
-        "the token itself": float(np.diagonal(weights)[2:].mean()),
-        "the token before": float(np.diagonal(weights, -1)[1:].mean()),
-        "the first token": float(weights[2:, 0].mean()),
+        "itself": float(np.diagonal(weights)[2:].mean()),
+        "the one before": float(np.diagonal(weights, -1)[1:].mean()),
+        "the first": float(weights[2:, 0].mean()),
     }
     if not causal:
-        places["the token after"] = float(np.diagonal(weights, 1)[1:].mean())
+        places["the one after"] = float(np.diagonal(weights, 1)[1:].mean())
     place = max(places, key=lambda name: places[name])
     return Habit(place if places[place] >= NAMED else "", places[place], spread)

@@ -20,8 +20,8 @@ _BLUES = LinearSegmentedColormap.from_list("white to blue", ["#ffffff", "#8ec1e0
 _SHADES = _BLUES.with_extremes(bad=_HIDDEN)
 
 
-def attention(maps: Sequence[AttentionMap], tokens: Sequence[str], note: str) -> Figure:
-    """Each head's map of the first tokens. tokens: of all steps. note: what was left out of the text, or nothing."""
+def attention(maps: Sequence[AttentionMap], tokens: Sequence[str], unit: str, note: str) -> Figure:
+    """Each head's map of the first tokens. tokens: of all steps. unit: what these are. note: on what is left out."""
     layers = [maps[place] for place in spread(len(maps), MOST_LAYERS).tolist()]
     num_heads = max(len(layer.weights) for layer in layers)
     across = min(num_heads, MOST_HEADS)
@@ -44,7 +44,7 @@ def attention(maps: Sequence[AttentionMap], tokens: Sequence[str], note: str) ->
             allowed = np.ma.array(weights, mask=np.triu(np.ones_like(weights, bool), 1) & layer.causal)
             image = axes.imshow(allowed, cmap=_SHADES, norm=PowerNorm(0.5, 0, 1), interpolation="nearest")
             _name_tokens(axes, shown, size, left=column == 0, below=row == len(layers) - 1)
-            told = _in_short(habit(layer.weights[column], layer.causal))
+            told = _in_short(habit(layer.weights[column], layer.causal), unit)
             axes.set_title(f"head {column + 1}: {told}", fontsize=7.5, pad=3)
         panels[row * across].set_ylabel(f"{plain(layer.name, 48)}\nwho looks", fontsize=8)
     assert image is not None
@@ -52,7 +52,7 @@ def attention(maps: Sequence[AttentionMap], tokens: Sequence[str], note: str) ->
     masked = " (grey: may not look there)" if any(layer.causal for layer in maps) else ""
     bar.set_label(f"share of the attention{masked}", fontsize=7.5)
     bar.ax.tick_params(labelsize=7)
-    parts = [_told(habits), *_left_out(len(layers), len(maps), across, num_heads), *([note] if note else [])]
+    parts = [_told(habits, unit), *_left_out(len(layers), len(maps), across, num_heads), *([note] if note else [])]
     overline(figure, "; ".join(parts))
     return figure
 
@@ -69,23 +69,23 @@ def _name_tokens(axes: Axes, tokens: Sequence[str], size: float, left: bool, bel
         axes.set_xlabel("at what", fontsize=8)
 
 
-def _in_short(one: Habit) -> str:
-    return f"{one.place} ({one.share:.0%})" if one.place else f"over {one.spread:.0f} tokens"
+def _in_short(one: Habit, unit: str) -> str:
+    return f"{one.place} ({one.share:.0%})" if one.place else f"over {one.spread:.0f} {unit}"
 
 
-def _told(habits: Sequence[Sequence[Habit]]) -> str:
+def _told(habits: Sequence[Sequence[Habit]], unit: str) -> str:
     """What the heads of all layers do, in words."""
     every = [one for layer in habits for one in layer]
     if len(every) == 1:
         (one,) = every
-        spreads = f"spreads over {one.spread:.0f} tokens"
+        spreads = f"spreads over {one.spread:.0f} {unit}"
         return f"the head {f'looks mostly at {one.place}' if one.place else spreads}"
     counts = Counter(one.place for one in every if one.place)
     named = [f"{number} mostly at {place}" for place, number in counts.most_common()]
     rest = len(every) - sum(counts.values())
     if not named:
         mean = sum(one.spread for one in every) / len(every)
-        return f"all {len(every)} heads spread their attention, over {mean:.0f} tokens on average"
+        return f"all {len(every)} heads spread their attention, over {mean:.0f} {unit} on average"
     return f"of {len(every)} heads look {', '.join(named)}{f'; {rest} spread' if rest else ''}"
 
 

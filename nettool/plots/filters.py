@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from nettool.analysis.filters import CANCELLED, ONE_SIGNED, Filters, one_sidedness
 from nettool.analysis.outcomes import Array
@@ -47,7 +48,7 @@ def filters_over_images(found: Sequence[Filters], example: Array | None, what: s
         _signed(grid[row, column], kernels[number], limit)
         grid[row, column].set_title(f"{number}", fontsize=7, pad=2)
         _signed(grid[row + 1, column], first.answers[number], strongest)
-    _label(grid[1, 0], f"{plain(first.name, 24)}\nkernels, and beneath\nwhat they answer{_of_all(chosen[0], first)}")
+    _label(grid[1, 0], f"{_in_two(first.name)}\nkernels, and beneath\nwhat they answer{_of_all(chosen[0], first)}")
     start = 2 * rows[0]
     for layer, numbers, height in zip(found[1:], chosen[1:], rows[1:], strict=True):
         limit_ = _limit(layer)
@@ -55,9 +56,10 @@ def filters_over_images(found: Sequence[Filters], example: Array | None, what: s
             axes = grid[start + place // ACROSS, 1 + place % ACROSS]
             _signed(axes, layer.answers[number], limit_)
             axes.set_title(f"{number}", fontsize=7, pad=2)
-        _label(grid[start, 0], f"{plain(layer.name, 24)}\nwhat it answers{_of_all(numbers, layer)}")
+        _label(grid[start, 0], f"{_in_two(layer.name)}\nwhat it answers{_of_all(numbers, layer)}")
         start += height
-    _colorbar(figure, panels, limit)
+    is_colored = kernels.ndim == 4
+    _colorbar(figure, panels, "kernels in colour, grey is 0" if is_colored else f"kernels up to ±{limit:.2g}")
     overline(figure, _told(first))
     return figure
 
@@ -73,6 +75,11 @@ def _told(layer: Filters) -> str:
         f"{contrast} look for contrast (their weights cancel out), {brightness} for {level} (nearly all of one sign)"
     )
     return f"{num} filter{'s' * (num > 1)} of {size} {unit}: {kinds}, {num - contrast - brightness} for both"
+
+
+def _in_two(name: str) -> str:
+    """`layers.1.layers.0 (conv2d)` on two lines."""
+    return plain(name, 40).replace(" (", "\n(")
 
 
 def _of_all(shown: Sequence[int], layer: Filters) -> str:
@@ -120,12 +127,12 @@ def _label(axes: Axes, text: str) -> None:
     axes.text(1.0, 0.5, text, ha="right", va="center", fontsize=7.5, color="#333333", transform=axes.transAxes)
 
 
-def _colorbar(figure: Figure, panels: Sequence[Axes], limit: float) -> None:
+def _colorbar(figure: Figure, panels: Sequence[Axes], kernels: str) -> None:
     bar = figure.colorbar(
         ScalarMappable(Normalize(-1, 1), DIVERGING), ax=list(panels), shrink=0.7, aspect=30, pad=0.01, ticks=[-1, 0, 1]
     )
     bar.ax.set_yticklabels(["below 0", "0", "above 0"], fontsize=7)
-    bar.set_label(f"kernels up to ±{limit:.2g}; answers of a layer by its strongest", fontsize=7)
+    bar.set_label(f"{kernels}; answers of a layer by its strongest", fontsize=7)
 
 
 def filters_over_time(layer: Filters, inputs: Sequence[str], what: str) -> Figure:
@@ -154,6 +161,7 @@ def filters_over_time(layer: Filters, inputs: Sequence[str], what: str) -> Figur
             _signed(top, layer.kernels[number], limit)
             top.set_aspect("auto")
         top.set_title(f"filter {number}", fontsize=8)
+        top.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         below.plot(layer.answers[number], color=POSITIVE, linewidth=1)
         below.set_ylim(low - room, high + room)
         for axes in (top, below):

@@ -82,15 +82,15 @@ def test_a_head_is_named_by_where_it_mostly_looks() -> None:
     before = np.eye(num, k=-1)
     before[0, 0] = 1
     found = habit(0.9 * before + 0.1 * np.tril(np.ones((num, num))) / np.arange(1, num + 1)[:, None], causal=True)
-    assert found.place == "the token before"
+    assert found.place == "the one before"
     assert found.share > 0.9
-    assert habit(np.eye(num), causal=True).place == "the token itself"
+    assert habit(np.eye(num), causal=True).place == "itself"
     first = np.zeros((num, num))
     first[:, 0] = 1
-    assert habit(first, causal=True).place == "the first token"
+    assert habit(first, causal=True).place == "the first"
     after = np.eye(num, k=1)
     after[-1, -1] = 1
-    assert habit(after, causal=False).place == "the token after"
+    assert habit(after, causal=False).place == "the one after"
     even = habit(np.full((num, num), 1 / num), causal=False)
     assert even.place == ""
     assert even.spread == pytest.approx(num)

@@ -91,26 +91,26 @@ def test_a_causal_mask_is_grey_and_heads_are_named_by_what_they_do() -> None:
     before[0, 0] = 1
     even = np.tril(np.ones((6, 6))) / np.arange(1, 7)[:, None]
     maps = [AttentionMap("layers.1 (attention)", np.stack([before, even]), True)]
-    figure = attention(maps, ["a", " ", "\n", "$", "ß", "<b>"], "")
-    assert over(figure) == "of 2 heads look 1 mostly at the token before; 1 spread"
+    figure = attention(maps, ["a", " ", "\n", "$", "ß", "<b>"], "tokens", "")
+    assert over(figure) == "of 2 heads look 1 mostly at the one before; 1 spread"
     first = figure.axes[0]
     shown = first.images[0].get_array()
     assert (np.ma.getmaskarray(shown) == np.triu(np.ones((6, 6), bool), 1)).all()
     assert (np.asarray(shown)[np.tril_indices(6)] == before[np.tril_indices(6)]).all()
     assert [text.get_text() for text in first.get_yticklabels()] == ["a", "␣", "↵", r"\$", "ß", "<b>"]
-    assert "the token before (100%)" in first.get_title()
+    assert "the one before (100%)" in first.get_title()
     drawn(figure)
 
 
 def test_many_layers_heads_and_tokens_are_cropped_and_that_is_told() -> None:
     weights = np.full((9, 50, 50), 1 / 50)
     maps = [AttentionMap(f"layers.{number} (attention)", weights, False) for number in range(8)]
-    figure = attention(maps, ["token"] * 50, "the first 32 of 50 steps")
+    figure = attention(maps, ["token"] * 50, "tokens", "the first 32 of 50 steps")
     assert "all 72 heads spread their attention, over 50 tokens on average" in over(figure)
     assert "6 of 8 layers are shown; the first 6 of 9 heads are shown; the first 32 of 50 steps" in over(figure)
     assert {image.shape for image in images_of(figure) if image.ndim == 2 and image.shape[1] > 1} == {(32, 32)}
-    drawn(attention(maps[:1], ["量子"] * 50, ""))
-    drawn(attention([AttentionMap("one", np.ones((1, 1, 1)), True)], ["a"], ""))
+    drawn(attention(maps[:1], ["量子"] * 50, "steps", ""))
+    drawn(attention([AttentionMap("one", np.ones((1, 1, 1)), True)], ["a"], "tokens", ""))
 
 
 def test_names_in_the_plane_do_not_lie_on_each_other_or_on_points() -> None:

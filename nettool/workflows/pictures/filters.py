@@ -43,13 +43,10 @@ def filters_of(subject: Subject) -> Figure:
 
 def _example(subject: Subject) -> tuple[int, str]:
     """The first that is predicted right, and what it is in words."""
-    from nettool.plots.figures import plain
-
     outcome = next(iter(subject.outcomes.values()), None)
     if isinstance(outcome, Classified) and outcome.is_right.any():
         place = int(outcome.is_right.argmax())
-        kind = plain(outcome.classes[int(outcome.actual[place])], 20)
-        return int(outcome.places[place]), f"an example: {kind}"
+        return int(outcome.places[place]), f"an example: {outcome.classes[int(outcome.actual[place])]}"
     return 0, f"the first {subject.split} example"
 
 

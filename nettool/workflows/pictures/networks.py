@@ -111,4 +111,4 @@ def _attention(subject: Subject) -> Figure:
 def _samples(subject: Subject) -> Figure:
     from nettool.plots.figures import caption
 
-    return caption(samples_of(subject), f"{subject.run.path.name}, as nettool generate writes it with its defaults")
+    return caption(samples_of(subject), f"{subject.run.path.name}, no prompt, seed 0: as nettool generate writes it")

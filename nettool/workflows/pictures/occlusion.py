@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from nettool.plots.occlusion import Hidden
 
-EXAMPLES, MOST_FLOPS = 8, 1e11
-"""How many are shown, and the arithmetic that all patches on all of them may cost."""
+MOST_FLOPS = 4e10
+"""The arithmetic that all patches on all examples may cost."""
 MOST_LOOKED_AT = 500
 """Images whose mean is the colour of the patch."""
 BOUNDS = ((8, MOST_PLACES), (8, 11), (8, 7), (4, 7), (4, 5), (2, 5))

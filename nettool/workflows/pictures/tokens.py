@@ -112,10 +112,9 @@ def attention_of(subject: Subject) -> Figure:
     num = len(maps[0].weights[0])
     tokens = _tokens(subject, features, num) if all(len(one.weights[0]) == num for one in maps) else []
     num_steps = num_steps if tokens and isinstance(trained.encoders.features, StreamEncoder) else num
-    note = (
-        f"the first {MOST_TOKENS} of {num_steps} {'tokens' if tokens else 'steps'}" if num_steps > MOST_TOKENS else ""
-    )
-    return attention(maps, tokens or [str(step) for step in range(1, num + 1)], note)
+    unit = "tokens" if tokens else "steps"
+    note = f"the first {MOST_TOKENS} of {num_steps} {unit}" if num_steps > MOST_TOKENS else ""
+    return attention(maps, tokens or [str(step) for step in range(1, num + 1)], unit, note)
 
 
 def _tokens(subject: Subject, features: Tensor, num: int) -> list[str]:
