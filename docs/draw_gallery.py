@@ -43,19 +43,18 @@ SHOWN = (
 
 
 def main() -> None:
-    """Train in a temporary folder, and replace the pictures."""
+    """Train each in a temporary folder, and replace the pictures."""
     gallery = HERE / "gallery"
     for path in gallery.glob("*.png"):
         path.unlink()
-    with tempfile.TemporaryDirectory() as folder:
-        for number, shown in enumerate(SHOWN):
-            run, drawn = f"{shown.config}{shown.of}", Path(folder) / f"pictures-{number}"
+    for shown in SHOWN:
+        with tempfile.TemporaryDirectory() as folder:
             for command in (
-                ["train", CONFIGS / f"{shown.config}.yaml", *shown.changes, "--run-dir", run, "--quiet"],
-                ["plot", run, *shown.kinds, "--format", "png", "--to", drawn],
+                ["train", CONFIGS / f"{shown.config}.yaml", *shown.changes, "--run-dir", shown.config, "--quiet"],
+                ["plot", shown.config, *shown.kinds, "--format", "png", "--to", "pictures"],
             ):
                 subprocess.run([NETTOOL, *map(str, command)], cwd=folder, check=True)
-            for path in drawn.iterdir():
+            for path in Path(folder, "pictures").iterdir():
                 (gallery / f"{path.stem}{shown.of}.png").write_bytes(path.read_bytes())
 
 

@@ -18,6 +18,8 @@ MOST_LABELS, MOST_TRIED, MOST_COMPARED, MOST_LISTED = 60, 400, 200, 16
 """Names in the plane, and how many may look for room there; the most frequent ones of which pairs are looked for; rows
 of the list of neighbours.
 """
+MOST_SURE = 10
+"""The most frequent ones have a name even where it lies on the point of another."""
 NEAREST = 3
 _SIZE = 8.0
 
@@ -74,8 +76,8 @@ def _plane(axes: Axes, table: Embedded) -> None:
 
 
 def labelled(points: Array, labels: Sequence[str], width: float, height: float) -> dict[int, tuple[float, float]]:
-    """Which points can be named so that no name lies on another name or point, the first ones first: how far a name is
-    from its point, in points of print. width, height: of the picture, in inches.
+    """Which points can be named so that no name lies on another name or, but for the first few, on a point: how far the
+    name is from its point, in points of print. The first have it first. width, height: of the picture, in inches.
     """
     span = np.ptp(points, axis=0)
     scale = 72 * np.array([width, height]) / np.where(span > 0, span * 1.24, 1.0)
@@ -87,15 +89,18 @@ def labelled(points: Array, labels: Sequence[str], width: float, height: float) 
             break
         long, tall = 0.62 * _SIZE * print_width(label), 1.15 * _SIZE
         x, y = spots[place]
+        free = []
         for across, up in ((7, 0), (-7, 0), (0, 6), (0, -6)):
             left = x + across if across > 0 else x + across - long if across < 0 else x - long / 2
             low = y - tall / 2 if across else y + up if up > 0 else y + up - tall
             box = (left, low, left + long, low + tall)
-            inside = (spots > box[:2]).all(axis=1) & (spots < box[2:]).all(axis=1)
-            if not inside.any() and not any(_meet(box, other) for other in boxes):
-                boxes.append(box)
-                found[place] = float(across), float(up)
-                break
+            if not any(_meet(box, other) for other in boxes):
+                covered = int(((spots > box[:2]) & (spots < box[2:])).all(axis=1).sum())
+                free.append((covered, (float(across), float(up)), box))
+        least = min(free, key=lambda one: one[0], default=None)
+        if least is not None and (least[0] == 0 or place < MOST_SURE):
+            boxes.append(least[2])
+            found[place] = least[1]
     return found
 
 

@@ -12,7 +12,7 @@ from nettool.analysis.filters import Filters
 from nettool.analysis.importance import Importance
 from nettool.analysis.pixels import PixelGrid
 from nettool.plots.attention import attention
-from nettool.plots.embeddings import embeddings, labelled
+from nettool.plots.embeddings import MOST_SURE, embeddings, labelled
 from nettool.plots.figures import as_bytes
 from nettool.plots.filters import filters_over_images, filters_over_time, weights_of_pixels
 from nettool.plots.importance import importance_of_pixels
@@ -20,7 +20,10 @@ from nettool.plots.occlusion import Hidden, occlusion
 from nettool.plots.samples import Sample, samples
 from tests.plots.test_pictures import AWKWARD, drawn, title
 
-RANDOM = np.random.default_rng(0)
+
+def numbers(*shape: int) -> np.ndarray:
+    """Normal ones, the same in every test."""
+    return np.random.default_rng(0).normal(size=shape)
 
 
 def over(figure: Figure) -> str:
@@ -34,9 +37,9 @@ def images_of(figure: Figure) -> list[np.ndarray]:
 
 def test_kernels_are_beside_what_they_answer_and_the_finding_is_told() -> None:
     edge, blur = np.outer([1, 1, 1], [-1, 0, 1]), np.ones((3, 3))
-    first = Filters("layers.0 (conv2d)", np.stack([edge, blur])[:, None], RANDOM.normal(size=(2, 6, 6)))
-    second = Filters("layers.1 (conv2d)", RANDOM.normal(size=(3, 2, 3, 3)), RANDOM.normal(size=(3, 4, 4)))
-    figure = filters_over_images([first, second], RANDOM.random((8, 8)), "a $7$")
+    first = Filters("layers.0 (conv2d)", np.stack([edge, blur])[:, None], numbers(2, 6, 6))
+    second = Filters("layers.1 (conv2d)", numbers(3, 2, 3, 3), numbers(3, 4, 4))
+    figure = filters_over_images([first, second], abs(numbers(8, 8)), "a $7$")
     assert over(figure).startswith("2 filters of 3 × 3 pixels: 1 look for contrast")
     shown = images_of(figure)
     for expected in (edge, blur, *first.answers, *second.answers):
@@ -45,7 +48,7 @@ def test_kernels_are_beside_what_they_answer_and_the_finding_is_told() -> None:
 
 
 def test_many_filters_are_bounded_and_colours_are_around_grey() -> None:
-    kernels, answers = RANDOM.normal(size=(300, 3, 5, 5)), RANDOM.normal(size=(300, 9, 9))
+    kernels, answers = numbers(300, 3, 5, 5), numbers(300, 9, 9)
     figure = filters_over_images([Filters("a", kernels, answers)] * 2, None, "no image")
     shown = [image for image in images_of(figure) if image.shape == (5, 5, 3)]
     assert len(shown) == 24
@@ -56,7 +59,7 @@ def test_many_filters_are_bounded_and_colours_are_around_grey() -> None:
 
 
 def test_kernels_in_time_are_curves_or_of_many_inputs_images() -> None:
-    few = Filters("layers.0 (conv1d)", RANDOM.normal(size=(4, 2, 5)), RANDOM.normal(size=(4, 30)))
+    few = Filters("layers.0 (conv1d)", numbers(4, 2, 5), numbers(4, 30))
     figure = filters_over_time(few, ("wind", "$rain$"), "the first example")
     curves = [line.get_ydata() for axes in figure.axes for line in axes.lines]
     for kernel in few.kernels.reshape(-1, 5):
@@ -65,7 +68,7 @@ def test_kernels_in_time_are_curves_or_of_many_inputs_images() -> None:
         assert any(len(curve) == 30 and (np.asarray(curve) == answer).all() for curve in curves)
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["wind", r"\$rain\$"]
     drawn(figure)
-    many = Filters("layers.0 (conv1d)", RANDOM.normal(size=(40, 64, 5)), RANDOM.normal(size=(40, 30)))
+    many = Filters("layers.0 (conv1d)", numbers(40, 64, 5), numbers(40, 30))
     figure = filters_over_time(many, (), "x")
     assert len([image for image in images_of(figure) if image.shape == (64, 5)]) == 12
     assert "those 12 that answer most" in over(figure)
@@ -76,14 +79,14 @@ def test_weights_of_pixels_say_whether_they_are_smooth() -> None:
     x, y = np.meshgrid(np.linspace(-1, 1, 16), np.linspace(-1, 1, 16))
     smooth = np.stack([x + y, x * y, x - y])[:, None]
     assert "they are smooth" in over(weights_of_pixels("layers.0 (output)", smooth, AWKWARD[:3]))
-    rough = RANDOM.normal(size=(100, 1, 16, 16))
+    rough = numbers(100, 1, 16, 16)
     figure = weights_of_pixels("layers.1 (dense)", rough, ())
     assert "each of 100 units of layers.1 (dense)" in over(figure)
     assert "the 24 with the largest weights" in over(figure)
     assert "they are rough" in over(figure)
     rough[:, :, 0, 0] = np.nan
     drawn(weights_of_pixels("layers.1 (dense)", rough[:5], ()))
-    drawn(weights_of_pixels("layers.1 (dense)", RANDOM.normal(size=(2, 3, 8, 8)), ()))
+    drawn(weights_of_pixels("layers.1 (dense)", numbers(2, 3, 8, 8), ()))
 
 
 def test_a_causal_mask_is_grey_and_heads_are_named_by_what_they_do() -> None:
@@ -114,10 +117,10 @@ def test_many_layers_heads_and_tokens_are_cropped_and_that_is_told() -> None:
 
 
 def test_names_in_the_plane_do_not_lie_on_each_other_or_on_points() -> None:
-    points = RANDOM.normal(size=(150, 2))
+    points = numbers(150, 2)
     labels = [f"name {number}" for number in range(150)]
     found = labelled(points, labels, 5.0, 4.0)
-    assert 0 in found, "the most frequent one has a name"
+    assert {0, 1, 2} <= set(found), "the most frequent ones have names"
     assert 10 < len(found) <= 60
     span = np.ptp(points, axis=0)
     spots = (points - points.min(axis=0)) * 72 * np.array([5.0, 4.0]) / (1.24 * span)
@@ -128,14 +131,15 @@ def test_names_in_the_plane_do_not_lie_on_each_other_or_on_points() -> None:
         left = x + across - (0 if across > 0 else long if across < 0 else long / 2)
         low = y - tall / 2 if across else y + up - (0 if up > 0 else tall)
         boxes.append((left, low, left + long, low + tall))
-        assert not ((spots > (left, low)) & (spots < (left + long, low + tall))).all(axis=1).any()
+        inside = ((spots > (left, low)) & (spots < (left + long, low + tall))).all(axis=1).any()
+        assert not inside or place < MOST_SURE
     for place, one in enumerate(boxes):
         for other in boxes[:place]:
             assert one[0] >= other[2] or other[0] >= one[2] or one[1] >= other[3] or other[1] >= one[3]
 
 
 def test_embeddings_tell_who_is_alike_and_how_much_the_plane_shows() -> None:
-    vectors = RANDOM.normal(size=(40, 20))
+    vectors = numbers(40, 20)
     vectors[1] = vectors[0] + 0.01
     vectors[:, 0] *= 10
     names = ("\n", " ", *AWKWARD, *(f"w{number}" for number in range(34)))
@@ -149,7 +153,7 @@ def test_embeddings_tell_who_is_alike_and_how_much_the_plane_shows() -> None:
     assert len(offsets) == 40
     assert any(text.get_text() == "2 more tables" for axes in figure.axes for text in axes.texts)
     drawn(figure)
-    alone = Embedded("c", ("a", "b", "c"), RANDOM.normal(size=(3, 1)), np.ones(3, int))
+    alone = Embedded("c", ("a", "b", "c"), numbers(3, 1), np.ones(3, int))
     assert "no two are more alike than chance" in title(embeddings([alone]))
 
 
@@ -170,7 +174,7 @@ def test_texts_stand_beside_their_epochs_with_their_line_ends() -> None:
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_heat_lies_beside_the_image(channels: int) -> None:
-    image = RANDOM.integers(0, 256, (channels, 9, 9)).astype(np.uint8)
+    image = np.random.default_rng(0).integers(0, 256, (channels, 9, 9)).astype(np.uint8)
     lost = np.zeros((9, 9))
     lost[2, 3] = 0.5
     found = [Hidden(image, lost, "cat\n99% sure", False), Hidden(255 - image, -lost, "dog, but says\ncat (60%)", True)]
