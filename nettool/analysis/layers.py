@@ -77,7 +77,7 @@ def activation_distributions(
 ) -> tuple[list[Distribution], list[Health]]:
     """What each layer puts out for a batch, in evaluation mode, and how its units do."""
     layers = list(leaf_modules(network, plan))
-    outputs = _outputs(network, [module for _, _, module in layers], batch.features)
+    outputs = outputs_of(network, [module for _, _, module in layers], batch.features)
     found, health = [], []
     for (name, activation, _), output in zip(layers, outputs, strict=True):
         units = _by_unit(output)
@@ -86,8 +86,8 @@ def activation_distributions(
     return found, health
 
 
-def _outputs(network: Network, modules: Sequence[nn.Module], features: Tensor) -> list[Tensor]:
-    """Of each module, without the steps that only fill a text up."""
+def outputs_of(network: Network, modules: Sequence[nn.Module], features: Tensor) -> list[Tensor]:
+    """What each module puts out for a batch, without the steps that only fill a text up."""
     with watching(modules) as seen, torch.no_grad():
         network(features)
     return [_real(seen[module]) for module in modules]

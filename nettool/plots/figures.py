@@ -13,6 +13,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.font_manager import get_font_names
 from PIL import Image
@@ -20,6 +21,9 @@ from PIL import Image
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#8c8c8c")
 """Told apart by those who see few colours too (Okabe and Ito 2008)."""
 FADED = "#c4c4c4"
+POSITIVE, NEGATIVE = COLORS[0], COLORS[1]
+DIVERGING = LinearSegmentedColormap.from_list("orange to blue", [NEGATIVE, "#ffffff", POSITIVE], N=257)
+"""Of numbers with a sign: white is 0, in the middle of an odd number of colours."""
 DEFAULT_FONT = "DejaVu Sans"
 FONTS_OF_OTHER_SCRIPTS = (
     "Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans JP", "Noto Sans SC", "Noto Sans KR", "Hiragino Sans",
@@ -66,6 +70,12 @@ def headline(axes: Axes, text: str, size: float = 10.0) -> None:
     inches = figure.get_figwidth() * share
     letters = max(20, int(inches * 110 / size / 0.85))
     axes.set_title("\n".join(textwrap.wrap(text, letters)), loc="left", fontsize=size)
+
+
+def overline(figure: Figure, text: str, size: float = 10.0) -> None:
+    """What a figure of many panels says, above all of them."""
+    letters = max(20, int(figure.get_figwidth() * 110 / size / 0.85))
+    figure.suptitle("\n".join(textwrap.wrap(text, letters)), x=0.01, ha="left", fontsize=size)
 
 
 def caption(figure: Figure, text: str) -> Figure:
@@ -129,3 +139,11 @@ def plain(text: str, most: int = 40) -> str:
     """A user's text as a label: no dollar sign begins a formula, and no label is longer than the picture."""
     shown = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
     return (shown if len(shown) <= most else f"{shown[: most - 1]}…").replace("$", r"\$")
+
+
+_SIGNS = str.maketrans({"\n": "↵", " ": "␣", "\t": "⇥"})
+
+
+def visible(text: str) -> str:
+    """With a sign for what is white, so that a blank or a line's end can be seen."""
+    return text.translate(_SIGNS)

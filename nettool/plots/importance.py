@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from nettool.analysis.importance import Importance
-from nettool.plots.figures import COLORS, FADED, headline, new_figure, plain
+from nettool.analysis.pixels import PixelGrid
+from nettool.plots.figures import COLORS, DIVERGING, FADED, headline, new_figure, plain
 
 MOST_BARS = 20
 
@@ -37,4 +39,24 @@ def importance(found: Sequence[Importance], metric: str, reached: float) -> Figu
     headline(axes, told)
     if len(found) > MOST_BARS:
         axes.text(0.99, 0.02, f"{len(found) - MOST_BARS} more below", transform=axes.transAxes, ha="right", fontsize=8)
+    return figure
+
+
+def importance_of_pixels(found: Sequence[Importance], grid: PixelGrid, metric: str, reached: float) -> Figure:
+    """The same of columns that are pixels, each at its place; of several channels the sum. Grey ones are no feature."""
+    means = {each.name: each.mean for each in found}
+    channels = np.array([means.get(name, np.nan) for name in grid.names]).reshape(grid.shape)
+    image = np.where(np.isnan(channels).all(axis=0), np.nan, np.nansum(channels, axis=0))
+    figure, axes = new_figure(6.0, 5.0)
+    axes.grid(visible=False)
+    axes.set_facecolor(FADED)
+    limit = float(np.nanmax(np.abs(image))) or 1.0
+    shown = axes.imshow(image, cmap=DIVERGING.reversed(), vmin=-limit, vmax=limit, interpolation="nearest")
+    figure.colorbar(shown, ax=axes).set_label(f"{plain(metric)} gets worse by, when the pixel is shuffled")
+    axes.set_xlabel("column (grey: no feature, as it is always the same)" if np.isnan(image).any() else "column")
+    axes.set_ylabel("row")
+    useless = sum(float(each.losses.min()) <= 0 for each in found)
+    first = f"what pixel {plain(found[0].name, 28)} tells it is worse by {found[0].mean:.3g}"
+    told = f"{metric.replace('_', ' ')} is {reached:.4g}; without {first}"
+    headline(axes, f"{told}. {useless} of {len(found)} pixels make no difference that is more than chance")
     return figure

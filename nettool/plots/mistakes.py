@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from nettool.analysis.mistakes import Mistake
 from nettool.analysis.outcomes import Array
-from nettool.plots.figures import headline, new_figure, new_panels, plain
+from nettool.plots.figures import headline, new_figure, new_panels, overline, plain
 
 COLUMNS = 6
 _WRONG = "#d55e00"
@@ -18,10 +18,13 @@ _WRONG = "#d55e00"
 def mistaken_images(mistakes: Sequence[Mistake], pixels: Array, title: str) -> Figure:
     """pixels: uint8 [mistakes, channels, height, width]."""
     rows = -(-len(mistakes) // COLUMNS)
-    figure, panels = new_panels(rows, COLUMNS, 9.0, 0.5 + 1.75 * rows)
+    across = min(COLUMNS, len(mistakes))
+    figure, panels = new_panels(rows, across, max(1.5 * across, 4.5), 0.5 + 1.75 * rows)
     for axes, mistake, image in zip(panels, mistakes, pixels, strict=False):
         shown = np.moveaxis(image, 0, -1)
-        axes.imshow(shown[:, :, 0] if shown.shape[2] == 1 else shown, cmap="gray", interpolation="nearest")
+        axes.imshow(
+            shown[:, :, 0] if shown.shape[2] == 1 else shown, cmap="gray", vmin=0, vmax=255, interpolation="nearest"
+        )
         axes.set_title(
             f"{plain(mistake.actual, 14)}, not {plain(mistake.predicted, 14)}\n{mistake.how}",
             fontsize=7.5,
@@ -29,7 +32,7 @@ def mistaken_images(mistakes: Sequence[Mistake], pixels: Array, title: str) -> F
         )
     for axes in panels:
         axes.set_axis_off()
-    figure.suptitle(title, x=0.01, ha="left", fontsize=10)
+    overline(figure, title)
     return figure
 
 

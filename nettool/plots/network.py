@@ -12,9 +12,8 @@ from matplotlib.patches import FancyBboxPatch
 
 from nettool.analysis.outcomes import Array
 from nettool.analysis.structure import Box, Neurons
-from nettool.plots.figures import COLORS, headline, new_figure, plain
+from nettool.plots.figures import NEGATIVE, POSITIVE, headline, new_figure, plain
 
-POSITIVE, NEGATIVE = COLORS[0], COLORS[1]
 _WIDEST = 4.5
 
 

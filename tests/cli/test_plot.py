@@ -257,7 +257,7 @@ def test_a_run_that_diverged_has_its_curves(nettool: Nettool, config: Path) -> N
             {"curves", "weights", "gradients", "activations", "landscape"},
             {"mistakes", "importance", "boundary", "roc"},
         ),
-        ("mnist_cnn", {"curves", "confusion", "mistakes", "activations"}, {"importance", "boundary"}),
+        ("mnist_cnn", {"curves", "confusion", "mistakes", "activations", "importance", "filters"}, {"boundary"}),
     ],
 )
 def test_series_texts_and_images_have_pictures_of_their_own(

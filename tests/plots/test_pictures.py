@@ -20,13 +20,13 @@ from nettool.analysis.outcomes import Classified, Numbers
 from nettool.analysis.structure import Box, Neurons
 from nettool.plots.boundary import decision_regions, surface
 from nettool.plots.classification import calibration, confusion_matrix, gains, precision_recall, roc
-from nettool.plots.figures import as_bytes, as_png
+from nettool.plots.figures import NEGATIVE, POSITIVE, as_bytes, as_png
 from nettool.plots.importance import importance
 from nettool.plots.landscape import Path as Way
 from nettool.plots.landscape import landscape
 from nettool.plots.layers import distributions
 from nettool.plots.mistakes import mistaken_images, mistaken_rows
-from nettool.plots.network import NEGATIVE, POSITIVE, boxes, neurons
+from nettool.plots.network import boxes, neurons
 from nettool.plots.regression import predicted_vs_true, residuals
 from nettool.plots.training import training_curves
 

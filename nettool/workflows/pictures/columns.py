@@ -33,7 +33,9 @@ def column_importance(subject: Subject, repeats: int) -> tuple[list[Importance],
     """Each column's, the most important first; the metric with all of them as they are; of how many examples."""
     columns = encoded_columns(subject.trained.encoders.features)
     if not columns:
-        raise Unsuitable("importance: columns are shuffled one by one, and this run has none: it sees images or text.")
+        raise Unsuitable(
+            "importance: columns are shuffled one by one, and this run sees text. Look at attention and samples."
+        )
     if len(columns) > MOST_COLUMNS:
         raise Unsuitable(
             f"importance: each of {len(columns):,} columns would be shuffled; {MOST_COLUMNS:,} are the most."

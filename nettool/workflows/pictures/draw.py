@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from nettool.errors import UsageError
 from nettool.runs import durable
 from nettool.runs.directory import ROOT
-from nettool.workflows.pictures.kinds import KINDS, Kind
+from nettool.workflows.pictures.kinds import KINDS
+from nettool.workflows.pictures.registry import Kind
 from nettool.workflows.pictures.subject import Subject, Unsuitable
 
 if TYPE_CHECKING:

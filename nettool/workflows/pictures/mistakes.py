@@ -11,6 +11,7 @@ from nettool.analysis.outcomes import Classified, Outcome
 from nettool.data.arrow import from_numpy
 from nettool.data.columns import used
 from nettool.data.image_encoder import ImageEncoder
+from nettool.workflows.pictures.pixels import images_of, pixels_of
 from nettool.workflows.pictures.subject import Subject, Unsuitable
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ def worst_examples(subject: Subject) -> Figure:
             "mistakes: the run predicts the next token of a text; look at what it writes: nettool generate"
         )
     name, outcome = max(subject.outcomes.items(), key=lambda each: _num_wrong(each[1]))  # the first of equals
-    shows_images = isinstance(subject.trained.encoders.features, ImageEncoder)
+    grid = pixels_of(subject)
+    shows_images = grid is not None or isinstance(subject.trained.encoders.features, ImageEncoder)
     found = worst(outcome, MOST_IMAGES if shows_images else MOST_ROWS)
     if not found:
         raise Unsuitable(f"mistakes: all {len(outcome.actual):,} examples of {subject.split} are right.")
@@ -39,6 +41,8 @@ def worst_examples(subject: Subject) -> Figure:
         title = f"predicted {plain(outcome.name)}, the farthest off first"
     title = f"{plain(name)}: {title}" if name and isinstance(outcome, Classified) else title
     places = np.array([mistake.place for mistake in found])
+    if grid is not None:
+        return mistaken_images(found, images_of(subject, grid, subject.examples.rows[places]), title)
     if shows_images:
         pixels = subject.examples.take(places).features
         assert isinstance(pixels, np.ndarray)

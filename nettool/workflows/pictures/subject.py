@@ -113,14 +113,18 @@ class Subject:
         """The training split, encoded."""
         return self.examples if self.split == "train" else load_examples(self.trained, self._spec, "train")[0]
 
-    def with_weights(self, weights: Mapping[str, Tensor]) -> Subject:
-        """The same run with other weights of the same network; what is not among them is as in the best ones."""
+    def trained_with(self, weights: Mapping[str, Tensor]) -> Trained:
+        """The network with other weights of its own; what is not among them is as in the best ones."""
         trained = self.trained
         network = compile_network(trained.plan, trained.experiment.seed, trained.device)
         network.load_state_dict({**trained.network.state_dict(), **weights})
+        return replace(trained, network=network.eval())
+
+    def with_weights(self, weights: Mapping[str, Tensor]) -> Subject:
+        """The same run, its network with other weights, see `trained_with`."""
         other = Subject(self.run, self.wishes, self.overrides)
         shared = {"_spec": self._spec, "split": self.split, "_examples": self._examples}
-        other.__dict__.update(shared, trained=replace(trained, network=network.eval()))
+        other.__dict__.update(shared, trained=self.trained_with(weights))
         return other
 
     def computing(self) -> AbstractContextManager[None]:
