@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import gc
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,32 +46,58 @@ def check_is_no_kind(run: Path) -> None:
         raise UsageError(f"{run}: no such run, and no such picture. Did you mean {near[0]}?")
 
 
-def draw(subject: Subject, names: Sequence[str], folder: Path, formats: Sequence[Format]) -> Iterator[Picture]:
+def draw(
+    subject: Subject, names: Sequence[str], folder: Path, formats: Sequence[Format], again: bool = True
+) -> Iterator[Picture]:
     """Draw these kinds; without any, all that suit the run. Yields each as it is written.
 
-    In the run's own folder a picture that was drawn before is replaced, elsewhere nothing is. Raises UsageError for one
-    that the run does not suit, if it was named; and, after all that can be drawn, the first error of another kind: data
-    that are gone, weights that are damaged.
+    In the run's own folder a picture that was drawn before is replaced, or, unless `again`, left as it is; elsewhere
+    nothing is replaced. Raises UsageError for a folder that is none, and for a kind that the run does not suit, if it
+    was named; and, after all that can be drawn, the first error of another kind: data that are gone, weights that are
+    damaged.
     """
     check_kinds(names)
+    check_folder(folder)
     failure: Exception | None = None
-    for name in dict.fromkeys(names or KINDS):
-        try:
-            figure = KINDS[name].draw(subject)
-        except Exception as error:
-            if names and isinstance(error, Unsuitable) and not str(error).startswith(name):
-                raise Unsuitable(f"{name}: {error}") from None
-            if names:
-                raise
-            if not isinstance(error, Unsuitable):
-                failure = failure or error
-            continue
-        files = [folder / f"{name}.{each}" for each in formats]
-        check_free(subject, files)
-        durable.make_folders(folder)
-        yield Picture(KINDS[name], tuple(_write(figure, *each) for each in zip(files, formats, strict=True)))
+    with _uncollected():
+        for name in dict.fromkeys(names or KINDS):
+            files = [folder / f"{name}.{each}" for each in formats]
+            if not again and all(path.exists() for path in files):
+                continue
+            try:
+                figure = KINDS[name].draw(subject)
+            except Exception as error:
+                if names and isinstance(error, Unsuitable) and not str(error).startswith(name):
+                    raise Unsuitable(f"{name}: {error}") from None
+                if names:
+                    raise
+                if not isinstance(error, Unsuitable):
+                    failure = failure or error
+                continue
+            check_free(subject, files)
+            durable.make_folders(folder)
+            yield Picture(KINDS[name], tuple(_write(figure, *each) for each in zip(files, formats, strict=True)))
     if failure is not None:
         raise failure
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Inside, the collector passes over what is there already: figures are circles, and every few of them it would walk
+    through all of torch.
+    """
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+def check_folder(path: Path) -> None:
+    """Raise UsageError where pictures are to go into a file."""
+    for each in (path, *path.parents):
+        if each.exists() and not each.is_dir():
+            raise UsageError(f"--to {path}: {each} is a file. Name a folder; it is made where there is none yet.")
 
 
 def check_free(subject: Subject, files: Iterable[Path]) -> None:
