@@ -102,7 +102,7 @@ def plane_of_path(center: Weights, paths: Sequence[Sequence[Weights]]) -> Plane:
         raise ValueError("the path is a line, or a point")
     share = float((sizes[:2] ** 2).sum() / (sizes**2).sum())
     first, second = (_unflat(direction, center) for direction in directions[:2])
-    return Plane(center, first, second, ("first component of the path", "second"), share)
+    return Plane(center, first, second, ("first component of the path", "second component of the path"), share)
 
 
 def plane_of_weights(center: Weights, chosen: Sequence[tuple[str, tuple[int, ...]]]) -> Plane:

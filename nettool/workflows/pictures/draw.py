@@ -14,12 +14,20 @@ from nettool.errors import UsageError
 from nettool.runs import durable
 from nettool.runs.directory import ROOT
 from nettool.workflows.pictures.kinds import KINDS, Kind
+from nettool.workflows.pictures.options import check_heeded
 from nettool.workflows.pictures.subject import Subject, Unsuitable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from nettool.plots.figures import Format
+
+
+TELLING = (
+    "curves", "boundary", "importance", "confusion", "roc", "calibration", "predicted-vs-true", "residuals", "mistakes",
+    "network", "activations", "landscape",
+)  # fmt: skip
+"""Kinds that tell most. Others say the same in another way, or take longer: they are drawn when they are asked for."""
 
 
 @dataclass(frozen=True)
@@ -46,34 +54,48 @@ def check_is_no_kind(run: Path) -> None:
         raise UsageError(f"{run}: no such run, and no such picture. Did you mean {near[0]}?")
 
 
-def draw(
-    subject: Subject, names: Sequence[str], folder: Path, formats: Sequence[Format], again: bool = True
-) -> Iterator[Picture]:
+def draw(subject: Subject, names: Sequence[str], folder: Path, formats: Sequence[Format]) -> Iterator[Picture]:
     """Draw these kinds; without any, all that suit the run. Yields each as it is written.
 
-    In the run's own folder a picture that was drawn before is replaced, or, unless `again`, left as it is; elsewhere
-    nothing is replaced. Raises UsageError for a folder that is none, and for a kind that the run does not suit, if it
-    was named; and, after all that can be drawn, the first error of another kind: data that are gone, weights that are
+    In the run's own folder a picture that was drawn before is replaced, elsewhere nothing is. Raises UsageError for a
+    folder that is none, for an option that none of the kinds heeds, for a kind that the run does not suit, if it was
+    named; and, after all that can be drawn, the first error of another kind: data that are gone, weights that are
     damaged.
     """
     check_kinds(names)
+    check_heeded(subject.wishes, names)
     check_folder(folder)
+    return _draw(subject, list(dict.fromkeys(names or KINDS)), bool(names), folder, formats)
+
+
+def draw_telling(subject: Subject, again: bool = True) -> Iterator[Picture]:
+    """Draw those that are worth a look after each training, as png, in the run's folder. Yields and raises as `draw`.
+
+    again: also those that were drawn before.
+    """
+    plots = subject.run.plots
+    names = [name for name in TELLING if again or not (plots / f"{name}.png").exists()]
+    return _draw(subject, names, False, plots, ("png",))
+
+
+def _draw(
+    subject: Subject, names: Sequence[str], must: bool, folder: Path, formats: Sequence[Format]
+) -> Iterator[Picture]:
+    """must: the run has to suit them all."""
     failure: Exception | None = None
     with _uncollected():
-        for name in dict.fromkeys(names or KINDS):
-            files = [folder / f"{name}.{each}" for each in formats]
-            if not again and all(path.exists() for path in files):
-                continue
+        for name in names:
             try:
                 figure = KINDS[name].draw(subject)
             except Exception as error:
-                if names and isinstance(error, Unsuitable) and not str(error).startswith(name):
+                if must and isinstance(error, Unsuitable) and not str(error).startswith(name):
                     raise Unsuitable(f"{name}: {error}") from None
-                if names:
+                if must:
                     raise
                 if not isinstance(error, Unsuitable):
                     failure = failure or error
                 continue
+            files = [folder / f"{name}.{each}" for each in formats]
             check_free(subject, files)
             durable.make_folders(folder)
             yield Picture(KINDS[name], tuple(_write(figure, *each) for each in zip(files, formats, strict=True)))

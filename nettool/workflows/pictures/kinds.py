@@ -14,7 +14,9 @@ from nettool.analysis.outcomes import Classified, Numbers, Outcome
 from nettool.analysis.structure import boxes_of, neurons_of
 from nettool.config.signature import describe_shape
 from nettool.training.evaluation import evaluating
+from nettool.workflows.pictures.beside import landscapes_beside
 from nettool.workflows.pictures.columns import column_importance, plane_of
+from nettool.workflows.pictures.line import loss_along
 from nettool.workflows.pictures.mistakes import worst_examples
 from nettool.workflows.pictures.path import landscape_of
 from nettool.workflows.pictures.subject import Subject, Unsuitable
@@ -210,6 +212,8 @@ def _landscape(subject: Subject) -> Figure:
     from nettool.plots.figures import caption
     from nettool.plots.landscape import Path, landscape
 
+    if subject.wishes.beside:
+        return landscapes_beside(subject)
     found, ways = landscape_of(subject)
     plane = found.plane
     told = "loss of the training examples around the best weights"
@@ -218,6 +222,11 @@ def _landscape(subject: Subject) -> Figure:
         told = f"{told}; {lies}, and is drawn where the plane is nearest to it"
     paths = [Path(name, *np.transpose(way)) for name, way in ways]
     return caption(landscape(found, paths, told), subject.run.path.name)
+
+
+@_kind("line", "the loss along the straight line from the first weights to the best, or to another run")
+def _line(subject: Subject) -> Figure:
+    return loss_along(subject)
 
 
 def _of(subject: Subject, kind: type[KindOfOutcome], what: str) -> dict[str, KindOfOutcome]:
