@@ -15,17 +15,18 @@ from nettool.plots.figures import COLORS, headline, new_panels, plain
 
 _WIDE = 20.0
 """How many times the smallest the largest loss may be on a linear axis."""
-_PLAIN = 0.01
+_LITTLE = 0.01
 """Of the loss at the higher end: less of a rise is none."""
 
 
 @dataclass(frozen=True)
 class Ends:
-    """What stands at 0 and at 1. of_one_run: they are the first and the best weights of one."""
+    """What stands at 0 and at 1. of_one_run: they are the first and the best weights of one. note: more of the second."""
 
     first: str
     second: str
     of_one_run: bool
+    note: str = ""
 
 
 def line(found: Line, splits: Sequence[str], metric: str, ends: Ends) -> Figure:
@@ -38,7 +39,7 @@ def line(found: Line, splits: Sequence[str], metric: str, ends: Ends) -> Figure:
         _curves(axes, found, splits, what)
         axes.set_ylabel(plain(what.replace("_", " "), 30))
     _log_where_wide(above, [found.values[f"{split} loss"] for split in splits])
-    below.set_xlabel(f"share of the way: 0 is {plain(ends.first, 24)}, 1 is {plain(ends.second, 24)}")
+    below.set_xlabel(f"share of the way: 0 is {plain(ends.first, 24)}, 1 is {plain(ends.second, 24)}{ends.note}")
     above.legend(frameon=False, fontsize=9)
     headline(above, _told(found, f"{splits[0]} loss", ends))
     return figure
@@ -64,15 +65,15 @@ def _log_where_wide(axes: Axes, losses: Sequence[Array]) -> None:
 
 
 def _told(found: Line, loss: str, ends: Ends) -> str:
+    highest = float(found.values[loss][np.isin(found.at, (0.0, 1.0))].max())
     if ends.of_one_run:
-        way, height = "from the first weights to the best", found.climb(loss)
-        smooth, rough = f"the {loss} falls all the way", f"the {loss} has to climb by {height:.3g}"
+        height = found.climb(loss)
+        rises = f"has to climb by {height:.3g} on the way" if height > _LITTLE * highest else "falls nearly all the way"
+        told = f"the {loss} {rises if height > 0 else 'falls all the way'}"
+        where = "on the straight line from the first weights to the best"
     else:
         height, at = found.barrier(loss)
-        way = "between the two"
-        smooth = f"there is no barrier: the {loss} stays below the straight line between its ends"
-        rough = f"the {loss} rises {height:.3g} above the straight line between its ends, at {at:.2g} of the way"
-    if not np.isfinite(height):
-        return f"on the straight line {way} the {loss} is no number at some places"
-    highest = float(found.values[loss][np.isin(found.at, (0.0, 1.0))].max())
-    return f"on the straight line {way}, {smooth if height <= _PLAIN * highest else rough}"
+        higher = f"at {at:.2g} of the way the {loss} is {height:.3g} higher than its ends let expect"
+        told = higher if height > _LITTLE * highest else f"the {loss} is nowhere higher than its ends let expect"
+        where = "on the straight line between the two"
+    return f"{where}, {told if np.isfinite(height) else f'the {loss} is no number at some places'}"

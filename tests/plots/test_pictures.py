@@ -3,52 +3,33 @@
 from __future__ import annotations
 
 import io
-import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_hex
-from matplotlib.figure import Figure
 from PIL import Image
 
 from nettool.analysis.boundary import Axis, Plane
 from nettool.analysis.importance import Importance
-from nettool.analysis.landscape import Landscape, random_plane
 from nettool.analysis.layers import Distribution
 from nettool.analysis.mistakes import worst
-from nettool.analysis.outcomes import Classified, Numbers
+from nettool.analysis.outcomes import Classified
 from nettool.analysis.structure import Box, Neurons
 from nettool.plots.boundary import decision_regions, surface
 from nettool.plots.classification import calibration, confusion_matrix, gains, precision_recall, roc
 from nettool.plots.figures import as_bytes, as_png
 from nettool.plots.importance import importance
-from nettool.plots.landscape import Path as Way
-from nettool.plots.landscape import landscape
 from nettool.plots.layers import distributions
 from nettool.plots.mistakes import mistaken_images, mistaken_rows
 from nettool.plots.network import NEGATIVE, POSITIVE, boxes, neurons
 from nettool.plots.regression import predicted_vs_true, residuals
 from nettool.plots.training import training_curves
 from nettool.training.classification_metrics import compute
+from tests.plots.drawing import classified, drawn, numbers, title
 
 AWKWARD = ("$x^2$", "<b>&amp;", "größe 量 حجم", "a" * 200)
-
-
-def classified(num_classes: int = 3, num: int = 90, names: tuple[str, ...] | None = None) -> Classified:
-    generator = np.random.default_rng(num_classes)
-    actual = np.arange(num) % num_classes
-    scores = generator.random((num, num_classes)) + 0.8 * np.eye(num_classes)[actual]
-    probabilities = scores / scores.sum(axis=1, keepdims=True)
-    classes = names or tuple(f"class {number}" for number in range(num_classes))
-    return Classified(classes, probabilities, actual, np.ones(num), np.arange(num))
-
-
-def numbers(num: int = 200, name: str = "price") -> Numbers:
-    generator = np.random.default_rng(num)
-    actual = generator.normal(size=num)
-    return Numbers(name, actual + 0.1 * generator.normal(size=num) + 0.5, actual, np.ones(num), np.arange(num))
 
 
 def test_a_png_has_the_pixels_that_matplotlib_draws_and_is_read_everywhere() -> None:
@@ -63,18 +44,6 @@ def test_a_png_has_the_pixels_that_matplotlib_draws_and_is_read_everywhere() -> 
     figure.savefig(buffer, format="png", dpi=150)
     with Image.open(buffer) as picture:
         assert (np.asarray(picture.convert("RGB")) == found).all()
-
-
-def title(figure: Figure, place: int = 0) -> str:
-    return " ".join(figure.axes[place].get_title(loc="left").split())
-
-
-def drawn(figure: Figure) -> None:
-    """It becomes a file in either format, the same each time, and nothing is said about it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert as_png(figure) == as_png(figure)
-        assert as_bytes(figure, "svg") == as_bytes(figure, "svg")
 
 
 def test_a_confusion_matrix_has_its_counts_in_the_cells() -> None:
@@ -268,24 +237,6 @@ def test_importance_is_grey_where_it_may_be_chance() -> None:
     assert [text.get_text() for text in figure.axes[0].texts] == ["no worse", "12 more below"]
     assert figure.axes[0].texts[0].get_position()[0] == 0, "where the line is"
     drawn(figure)
-
-
-def test_a_landscape_that_leaves_the_numbers_is_drawn_all_the_same() -> None:
-    import torch
-
-    weights = {"w": torch.ones(2, 2)}
-    loss = np.add.outer(np.linspace(-1, 1, 9) ** 2, np.linspace(-1, 1, 7) ** 2)
-    for spoiled in (
-        loss,
-        loss + 1,
-        np.where(loss > 1.5, np.nan, loss),
-        np.where(loss > 1, np.inf, loss),
-        loss * 0 + 3,
-        loss * np.nan,
-    ):
-        found = Landscape(random_plane(weights), np.linspace(-1, 1, 7), np.linspace(-1, 1, 9), spoiled)
-        drawn(landscape(found, [Way("run", np.array([0.5, 0.0]), np.array([0.5, 0.0]))], "title"))
-    drawn(landscape(found, [], "title"))
 
 
 def test_layers_without_numbers_have_a_row_too() -> None:

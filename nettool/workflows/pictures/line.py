@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor
 
 from nettool.analysis.landscape import FLOPS
@@ -14,8 +15,8 @@ from nettool.data.dataset import Dataset
 from nettool.data.examples import spread
 from nettool.errors import UsageError
 from nettool.model.compile import compile_network
-from nettool.workflows.pictures.path import past_weights
-from nettool.workflows.pictures.subject import Subject
+from nettool.workflows.pictures.path import trace_of
+from nettool.workflows.pictures.subject import Subject, Unsuitable
 from nettool.workflows.trained import Trained, load_trained
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def loss_along(subject: Subject) -> Figure:
-    """Raises UsageError where the two networks have not the same shapes, or more than two are named."""
+    """Raises UsageError for networks of other shapes and for more than two, Unsuitable where the two are one."""
     from nettool.plots.figures import caption
     from nettool.plots.line import Ends, line
 
@@ -34,25 +35,28 @@ def loss_along(subject: Subject) -> Figure:
     if others:
         other = load_trained(others[0].path)
         first, second = best, _fitting(best, other, subject)
-        ends = Ends(name, others[0].path.name, of_one_run=False)
-        where = "" if _sees_the_same(subject.trained, other) else f", by the data of {name}: the other saw other data"
+        note = "" if _sees_the_same(subject.trained, other) else ", which saw other data"
+        ends = Ends(name, others[0].path.name, of_one_run=False, note=note)
     else:
-        first, second, where = {**best, **_first_weights(subject)}, best, ""
+        first, second = {**best, **_first_weights(subject)}, best
         ends = Ends("the first weights", f"the best (epoch {subject.trained.epoch:,})", of_one_run=True)
+    if all(torch.equal(tensor, second[each]) for each, tensor in first.items()):
+        what = "both runs have the same weights" if others else "its best weights are its first ones"
+        raise Unsuitable(f"line: {subject.run.path}: {what}, so there is no line between them.")
     at = places()
     datasets = _datasets(subject, len(at))
     figure = line(_measured(subject, datasets, first, second, at), list(datasets), subject.metric, ends)
     sizes = ", ".join(f"{each} {len(dataset):,}" for each, dataset in datasets.items())
     stays = "; running statistics interpolated too" if any(each.endswith("running_var") for each in best) else ""
-    return caption(figure, f"{name}, {sizes} examples{where}{stays}")
+    return caption(figure, f"{name}, {sizes} examples{stays}")
 
 
 def _first_weights(subject: Subject) -> Mapping[str, Tensor]:
     """As they were kept; else drawn again, which gives the same bits with the same torch."""
     trained = subject.trained
-    epochs, past = past_weights(subject.run)
+    epochs, past = trace_of(subject.run)
     if epochs[:1] == [0]:
-        return {name: tensor.to(trained.device) for name, tensor in past[0].items()}
+        return {name: tensor[0].to(trained.device) for name, tensor in past.items()}
     return compile_network(trained.plan, trained.experiment.seed, trained.device).state_dict()
 
 

@@ -35,7 +35,7 @@ def past_weights(run: RunDirectory) -> tuple[list[int], list[Weights]]:
 
     Raises DamagedError for a trace that is none.
     """
-    epochs, tensors = _trace_of(run)
+    epochs, tensors = trace_of(run)
     kept = kept_checkpoints(run)
     if len(kept) <= len(epochs):
         return epochs, [{name: tensor[place] for name, tensor in tensors.items()} for place in range(len(epochs))]
@@ -43,7 +43,8 @@ def past_weights(run: RunDirectory) -> tuple[list[int], list[Weights]]:
     return [epoch for epoch, _, _ in chosen], [checkpoint.load(path)[0] for _, _, path in chosen]
 
 
-def _trace_of(run: RunDirectory) -> tuple[list[int], Weights]:
+def trace_of(run: RunDirectory) -> tuple[list[int], Weights]:
+    """The epochs of its trace, ascending, and each tensor of the network at all of them, [k, ...]; [], {} without one."""
     if not run.trace.is_file():
         return [], {}
     tensors, _ = checkpoint.load(run.trace)
