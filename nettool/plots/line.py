@@ -21,7 +21,7 @@ _LITTLE = 0.01
 
 @dataclass(frozen=True)
 class Ends:
-    """What stands at 0 and at 1. of_one_run: they are the first and the best weights of one. note: more of the second."""
+    """What stands at 0 and at 1. of_one_run: they are the first and the best weights of one. note: of the second."""
 
     first: str
     second: str

@@ -44,7 +44,7 @@ def past_weights(run: RunDirectory) -> tuple[list[int], list[Weights]]:
 
 
 def trace_of(run: RunDirectory) -> tuple[list[int], Weights]:
-    """The epochs of its trace, ascending, and each tensor of the network at all of them, [k, ...]; [], {} without one."""
+    """The epochs of its trace, ascending, and each tensor of the network at all of them, [k, ...]; else [], {}."""
     if not run.trace.is_file():
         return [], {}
     tensors, _ = checkpoint.load(run.trace)
