@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from nettool.analysis.activations import responses
+from nettool.plots.activations import activations
+from nettool.plots.figures import as_png
+
 HERE = Path(__file__).parent
+GALLERY = HERE / "gallery"
 CONFIGS = HERE.parent / "configs"
 NETTOOL = Path(sys.executable).with_name("nettool")
 
@@ -26,7 +32,7 @@ class Shown:
 
 
 SHOWN = (
-    Shown("digits", ("curves", "confusion", "weights", "activations", "gradients")),
+    Shown("digits", ("curves", "confusion", "weights", "activations", "gradients", "line")),
     Shown("digits", ("mistakes",), of="-of-pixels"),
     Shown("circles", ("boundary",)),
     Shown("will_i_pass", ("network", "landscape", "roc", "pr", "calibration", "gains", "mistakes")),
@@ -42,20 +48,57 @@ SHOWN = (
 )
 
 
+_DEEP = ("dropout=0", "epochs=30", "early_stopping=null", "optimizer.lr=0.002")
+_BLOCK = "residual: {layers: [dense: 16, dense: {units: 16, activation: linear}]}"
+OTHERS = {
+    "another_seed": ("digits", "seed=1"),
+    "plain": ("digits", *_DEEP, "layers=[dense: 16, repeat: {times: 12, layers: [dense: 16, dense: 16]}, output]"),
+    "residual": (
+        "digits",
+        *_DEEP,
+        f"layers=[dense: 16, repeat: {{times: 12, layers: [{_BLOCK}, activation: relu]}}, output]",
+    ),
+}
+"""Runs that are there to be compared: the example and what is changed about it. The last two are 26 layers deep and 16
+neurons narrow, one of them with a shortcut around every second layer.
+"""
+COMPARED = {
+    "line-between": ("digits", "line", "--with", "another_seed"),
+    "landscape-beside": ("plain", "landscape", "--beside", "residual"),
+}
+"""Pictures of two runs, by the name of the file."""
+
+
 def main() -> None:
     """Train each in a temporary folder, and replace the pictures."""
-    gallery = HERE / "gallery"
-    for path in gallery.glob("*.png"):
+    for path in GALLERY.glob("*.png"):
         path.unlink()
+    (GALLERY / "activation-functions.png").write_bytes(as_png(activations(responses())))
     for shown in SHOWN:
         with tempfile.TemporaryDirectory() as folder:
-            for command in (
-                ["train", CONFIGS / f"{shown.config}.yaml", *shown.changes, "--run-dir", shown.config, "--quiet"],
-                ["plot", shown.config, *shown.kinds, "--format", "png", "--to", "pictures"],
-            ):
-                subprocess.run([NETTOOL, *map(str, command)], cwd=folder, check=True)
+            _train(folder, shown.config, shown.config, *shown.changes)
+            _draw(folder, shown.config, *shown.kinds)
             for path in Path(folder, "pictures").iterdir():
-                (gallery / f"{path.stem}{shown.of}.png").write_bytes(path.read_bytes())
+                shutil.copyfile(path, GALLERY / f"{path.stem}{shown.of}.png")
+    with tempfile.TemporaryDirectory() as folder:
+        _train(folder, "digits", "digits")
+        for name, (config, *changes) in OTHERS.items():
+            _train(folder, config, name, *changes)
+        for name, (run, kind, *options) in COMPARED.items():
+            _draw(folder, run, kind, *options)
+            shutil.copyfile(Path(folder, "pictures", f"{kind}.png"), GALLERY / f"{name}.png")
+
+
+def _train(folder: str, config: str, run: str, *changes: str) -> None:
+    _nettool(folder, "train", str(CONFIGS / f"{config}.yaml"), *changes, "--run-dir", run, "--quiet")
+
+
+def _draw(folder: str, run: str, *what: str) -> None:
+    _nettool(folder, "plot", run, *what, "--format", "png", "--to", "pictures")
+
+
+def _nettool(folder: str, *command: str) -> None:
+    subprocess.run([NETTOOL, *command], cwd=folder, check=True)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from nettool.workflows import train as training
 from nettool.workflows.diagnosis.diagnose import diagnose
 from nettool.workflows.pictures.draw import check_kinds
 from nettool.workflows.pictures.kinds import KINDS
+from nettool.workflows.pictures.options import check_heeded
 from nettool.workflows.pictures.subject import Subject, Wishes
 from nettool.workflows.prepare import prepare_training
 from nettool.workflows.sweeps import sweep as sweeping
@@ -112,10 +113,12 @@ class Run:
         """A picture of this kind as a matplotlib figure; see `nettool plot --kinds`.
 
         split: of which examples (default: validation). features: the two of a boundary. Raises UsageError for a kind
-        that there is not, or that says nothing of this run.
+        that there is not, or that says nothing of this run, and for what makes no difference to it.
         """
         check_kinds([kind])
-        return KINDS[kind].draw(Subject(self._directory, Wishes(split, tuple(features))))
+        wishes = Wishes(split, tuple(features))
+        check_heeded(wishes, [kind])
+        return KINDS[kind].draw(Subject(self._directory, wishes))
 
     def diagnose(self) -> tuple[Verdict, ...]:
         """What is the matter with the run, with the evidence and what to change; () where nothing is."""

@@ -39,7 +39,15 @@ def plot(
     ] = None,
     others: Annotated[
         list[Path] | None,
-        typer.Option("--with", metavar="RUN", help="Draw the way of this run into the landscape, too; more than once."),
+        typer.Option(
+            "--with",
+            metavar="RUN",
+            help="Of a landscape: draw the way of this run, too; more than once. Of a line: where it leads to.",
+        ),
+    ] = None,
+    beside: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="RUN", help="Draw the landscape of this run beside it, on one scale; more than once."),
     ] = None,
     to: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Where to. Default: plots/ in the run.")] = None,
     format: Annotated[Literal["png", "svg", "both"], typer.Option(help="What kind of file.")] = "both",
@@ -62,8 +70,8 @@ def plot(
     from nettool.workflows.pictures.subject import Subject, Wishes
 
     found, names, overrides = _understood(run, kinds)
-    beside = tuple(find_run(other) for other in others or ())
-    wishes = Wishes(split, parse_features(features), directions, tuple(weights or ()), beside)
+    ways, neighbours = (tuple(find_run(other) for other in runs or ()) for runs in (others, beside))
+    wishes = Wishes(split, parse_features(features), directions, tuple(weights or ()), ways, neighbours)
     subject, folder = Subject(found, wishes, overrides), to or found.plots
     if animate:
         _animate(subject, names, folder)

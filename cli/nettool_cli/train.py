@@ -54,7 +54,10 @@ def train(
         ),
     ] = False,
     plots: Annotated[
-        bool, typer.Option("--plots", help="At the end draw pictures of the run, as `nettool plot --format png` does.")
+        bool,
+        typer.Option(
+            "--plots", help="At the end draw the pictures that tell most; `nettool plot` draws all that suit."
+        ),
     ] = False,
     log: LogOption = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary; errors are shown.")] = False,
@@ -74,12 +77,16 @@ def train(
         outcome = _go_on(resume, changes, quiet, wants_board(log))
     elif config is None:
         raise UsageError("name a config to train: nettool train CONFIG. `nettool init` lists examples.")
+    elif dry_run and plots:
+        raise UsageError("--dry-run trains nothing, so that there is nothing to draw: leave --plots out.")
     elif dry_run:
         _show(config, changes)
         return
     else:
         loaded = load(config, changes)  # its mistakes are told before torch is loaded
-        if skip_done and _is_done(loaded, quiet, as_json):
+        if skip_done and (done := _done(loaded, quiet, as_json)):
+            if plots:
+                _draw(done, quiet, again=False)
             return
         outcome = _begin(loaded, run_dir, quiet, parse_tags(tag), wants_board(log))
     with rather_told(outcome.error):
@@ -88,34 +95,35 @@ def train(
             _draw(outcome.run, quiet)
 
 
-def _is_done(loaded: Loaded, quiet: bool, as_json: bool) -> bool:
-    """Whether a run of this very experiment is finished, which is then the answer."""
+def _done(loaded: Loaded, quiet: bool, as_json: bool) -> RunDirectory | None:
+    """A run of this very experiment that is finished, which is then the answer."""
     from nettool.runs.journal import read_record
     from nettool.workflows.done import done_run
 
     run = done_run(loaded.experiment)
-    if run is None:
-        return False
-    if not quiet:
-        console.message(f"note: {run.path} is this very experiment, and finished.")
-    _answer(run.path, read_record(run), as_json)
-    return True
+    if run is not None:
+        if not quiet:
+            console.message(f"note: {run.path} is this very experiment, and finished.")
+        _answer(run.path, read_record(run), as_json)
+    return run
 
 
-def _draw(run: RunDirectory, quiet: bool) -> None:
-    """The result is safe by now: what cannot be drawn is told, and no more."""
-    from nettool.workflows.pictures.draw import draw
+def _draw(run: RunDirectory, quiet: bool, again: bool = True) -> None:
+    """The result is safe by now: what cannot be drawn is told, and no more. again: also what was drawn before."""
+    from nettool.workflows.pictures.draw import draw_telling
     from nettool.workflows.pictures.subject import Subject, Wishes
 
     files: list[Path] = []
     try:
-        for picture in draw(Subject(run, Wishes()), (), run.plots, ("png",)):
+        for picture in draw_telling(Subject(run, Wishes()), again):
             files += picture.files
     except Exception as error:  # whatever it is, the run is none the worse
         why = str(error) if isinstance(error, NettoolError) else f"{type(error).__name__}: {error}"
         console.message(f"warning: not all pictures could be drawn: {why}")
-    if files and not quiet:
-        console.message(f"{len(files)} pictures in {run.plots}")
+    if not quiet and files:
+        console.message(f"{len(files)} {'' if again else 'more '}picture{'s' * (len(files) > 1)} in {run.plots}")
+    elif not quiet and not again:
+        console.message(f"its pictures are in {run.plots}")
 
 
 def _answer(run: Path, record: dict[str, Any], as_json: bool) -> None:

@@ -19,6 +19,7 @@ from nettool.data.features import (
     FeatureColumn,
     NumberColumn,
 )
+from nettool.data.values import numbers
 
 Predict = Callable[[Array], Array]
 """Encoded features, float32 [n, width], to what is predicted: float64 [n, outputs]."""
@@ -99,10 +100,7 @@ def _axis(column: FeatureColumn, encoded: Array) -> Axis:
         points = np.array([place.get(value, np.nan) for value in values.to_pylist()])
         return Axis(column.name, np.arange(float(len(levels))), points, tuple(map(_shown, levels)))
     is_date = isinstance(column, DateColumn)
-    numbers = values.to_numpy(zero_copy_only=False)
-    if is_date:
-        numbers = np.where(np.isnat(numbers), np.nan, numbers.astype("datetime64[D]").astype(np.float64))
-    points = numbers.astype(np.float64)
+    points = numbers(values)  # of dates the days since 1970
     known = points[np.isfinite(points)]
     low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
     room = MARGIN * (high - low) or 1.0

@@ -37,6 +37,12 @@ ONE_BY_ONE = (Recurrent, Attention)
 """Modules whose kernels torch cannot batch over weights."""
 
 
+_STREAM = 0x243F6A88
+"""Seeds of directions are not those of networks: else the numbers that the first weights were drawn from come again,
+and a direction is these weights.
+"""
+
+
 @dataclass(frozen=True)
 class Plane:
     """center + x * first + y * second. explained: of a path, how much of its way lies in the plane; else None."""
@@ -77,7 +83,7 @@ def _unflat(values: Tensor, like: Weights) -> Weights:
 
 def random_plane(center: Weights, seed: int = 0) -> Plane:
     """Two random directions, each filter as long as that of the weights; biases and norms stay as they are."""
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed ^ _STREAM)
     first, second = ({name: _direction(tensor, generator) for name, tensor in center.items()} for _ in range(2))
     return Plane(center, first, second, ("random direction", "another random direction"))
 
@@ -102,7 +108,7 @@ def plane_of_path(center: Weights, paths: Sequence[Sequence[Weights]]) -> Plane:
         raise ValueError("the path is a line, or a point")
     share = float((sizes[:2] ** 2).sum() / (sizes**2).sum())
     first, second = (_unflat(direction, center) for direction in directions[:2])
-    return Plane(center, first, second, ("first component of the path", "second"), share)
+    return Plane(center, first, second, ("first component of the path", "second component of the path"), share)
 
 
 def plane_of_weights(center: Weights, chosen: Sequence[tuple[str, tuple[int, ...]]]) -> Plane:

@@ -121,7 +121,11 @@ def _health(name: str, activation: str, units: Tensor) -> Health:
 def gradient_distributions(
     network: Network, plan: NetworkPlan, batch: Batch, loss: Callable[[Tensor, Tensor, Tensor | None], Tensor]
 ) -> list[Distribution]:
-    """The size of the gradient of each weight of each layer, on a batch: decimal logarithms, without zeros."""
+    """The size of the gradient of each weight of each layer, on a batch: decimal logarithms, without zeros.
+
+    Single zeros are nothing to note, an input may be 0 in all examples; a unit whose weights get none at all learns
+    nothing from these examples.
+    """
     was_training = network.training
     network.eval()
     network.zero_grad()
@@ -133,9 +137,15 @@ def gradient_distributions(
         parts = [one.grad.cpu().flatten() for one in module.parameters() if one.ndim > 1 and one.grad is not None]
         if parts:
             sizes = torch.cat(parts).abs().double().numpy()
-            zeros = int((sizes == 0).sum())
-            note = f"{zeros / len(sizes):.0%} of them are 0" if zeros else ""
-            found.append(Distribution(name, np.log10(sizes[sizes > 0]), note))
+            found.append(Distribution(name, np.log10(sizes[sizes > 0]), _without_gradient(module)))
     network.zero_grad()
     network.train(was_training)
     return found
+
+
+def _without_gradient(module: nn.Module) -> str:
+    """How many units of dense and convolutional layers get no gradient, in words; nothing where all do."""
+    products = [one for one in module.modules() if isinstance(one, nn.Linear | nn.Conv1d | nn.Conv2d)]
+    units = [one.weight.grad.flatten(1) for one in products if one.weight.grad is not None]
+    without = sum(int((unit == 0).all(dim=1).sum()) for unit in units)
+    return f"{without} of {sum(map(len, units))} units get no gradient" if without else ""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nettool.analysis.outcomes import Array, Classified
-from nettool.training.curves import NUM_BINS, bins_of, by_threshold
+from nettool.training.curves import NUM_BINS, bins_of, by_threshold, calibration_error
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def sweep_thresholds(probability: Array, actual: Array, weights: Array) -> Sweep
 class Reliability:
     """How often the chosen class was right, by how sure the network was, in bins of equal width. Empty bins are left
     out. confidence, accuracy, weight: [bins]; count: examples that would be as much alike, where their weights differ
-    (Kish 1965), [bins]; error: the mean distance between the two (expected calibration error).
+    (Kish 1965), [bins]. error: the metric `calibration_error`, which of two classes too is that of the chosen one.
     """
 
     confidence: Array
@@ -114,7 +114,7 @@ def reliability(outcome: Classified) -> Reliability:
     factors = (np.ones(len(bins)), outcome.weights, confidence, right)
     sums = np.array([np.bincount(bins, outcome.weights * values, minlength=NUM_BINS) for values in factors])
     weight, squares, sure, good = sums[:, sums[0] > 0]
-    error = float(np.abs(sure - good).sum() / weight.sum())
+    error = calibration_error(outcome.probabilities, outcome.actual, outcome.weights)
     return Reliability(sure / weight, good / weight, weight, weight**2 / squares, error)
 
 

@@ -125,7 +125,7 @@ class _Builder:
             case Output():
                 return stack.Stack(OrderedDict(product=_linear(plan, has_bias(spec))))
             case ActivationLayer():
-                activation = _activation(spec.function)
+                activation = activation_module(spec.function)
                 return stack.Stack(activation, self.dropout(plan.dropout)) if plan.dropout else activation
             case Dropout():
                 return self.dropout(spec.rate)
@@ -161,7 +161,7 @@ class _Builder:
             norm = norms.batch_norm if spec.norm == "batch_norm" else norms.layer_norm
             parts["norm"] = norm(plan.output)
         if plan.activation != "linear":
-            parts["activation"] = _activation(plan.activation)
+            parts["activation"] = activation_module(plan.activation)
         if plan.dropout:
             parts["dropout"] = self.dropout(plan.dropout)
         return stack.Stack(parts)
@@ -197,7 +197,7 @@ class _Builder:
     def transformer(self, plan: LayerPlan, spec: Transformer) -> nn.Module:
         width = plan.input.features
         inner = feedforward_units(spec, width)
-        parts = (blocks.Linear(width, inner), _activation(spec.activation), blocks.Linear(inner, width))
+        parts = (blocks.Linear(width, inner), activation_module(spec.activation), blocks.Linear(inner, width))
         return recurrent.Transformer(
             width,
             _attention(width, spec.heads, spec.causal, bias=True),
@@ -268,7 +268,8 @@ def _reshaping(plan: LayerPlan, spec: MaxPool | AvgPool | GlobalAvgPool | Flatte
             return nn.AvgPool2d(size, stride, padding, count_include_pad=False)
 
 
-def _activation(name: Activation) -> nn.Module:
+def activation_module(name: Activation) -> nn.Module:
+    """What a config calls by this name."""
     match name:
         case "relu":
             return nn.ReLU()

@@ -19,6 +19,8 @@ MOST_NUMBERED = 16
 """Classes of which every cell has its number, and every row its name."""
 MOST_CURVES = 8
 _POOR = "#8c8c8c"
+_ROUNDING = 1e-9
+"""Of a sum of shares."""
 
 
 def confusion_matrix(outcome: Classified) -> Figure:
@@ -94,13 +96,14 @@ def roc(outcomes: Mapping[str, Classified]) -> Figure:
     figure, axes = new_figure(6.6, 5.0)
     axes.plot([0, 1], [0, 1], color=_POOR, linestyle="--", linewidth=1, label="guessing (0.500)")
     found = sorted(_curves(outcomes), key=lambda one: one[1].area)
-    for place, (name, sweep) in enumerate(found):
+    shown, perfect = _apart([(name, sweep, sweep.area) for name, sweep in found])
+    for place, (name, sweep) in enumerate(shown):
         x, y = np.append(0.0, sweep.false_alarms), np.append(0.0, sweep.recall)
-        axes.plot(x, y, **_style(place, len(found), f"{plain(name, 24)} ({sweep.area:.3f})"))
+        axes.plot(x, y, **_style(place, len(shown), name))
     if len(found) == 1:
         _mark_half(axes, found[0][1], found[0][1].false_alarms, found[0][1].recall)
     areas = [sweep.area for _, sweep in found]
-    headline(axes, _told("area under the curve", areas, "0.5 is guessing, 1 is perfect"))
+    headline(axes, _told("area under the curve", areas, "0.5 is guessing, 1 is perfect", perfect))
     axes.set_xlabel("false alarms: share of the negative taken for positive")
     axes.set_ylabel("recall: share of the positive that is found")
     return _squared(figure, axes)
@@ -110,30 +113,40 @@ def precision_recall(outcomes: Mapping[str, Classified]) -> Figure:
     """Of those found how many are positive, against how many of the positive are found."""
     figure, axes = new_figure(6.6, 5.0)
     found = sorted(_curves(outcomes), key=lambda one: one[1].average_precision)
-    for place, (name, sweep) in enumerate(found):
+    shown, perfect = _apart([(name, sweep, sweep.average_precision) for name, sweep in found])
+    for place, (name, sweep) in enumerate(shown):
         x, y = np.append(0.0, sweep.recall), np.append(sweep.precision[0], sweep.precision)
-        axes.plot(
-            x,
-            y,
-            drawstyle="steps-pre",
-            **_style(place, len(found), f"{plain(name, 24)} ({sweep.average_precision:.3f})"),
-        )
+        axes.plot(x, y, drawstyle="steps-pre", **_style(place, len(shown), name))
     if len(found) == 1:
         ((_, sweep),) = found
         share = sweep.positives / (sweep.positives + sweep.negatives)
         axes.axhline(share, color=_POOR, linestyle="--", linewidth=1, label=f"guessing ({share:.3f})")
         _mark_half(axes, sweep, sweep.recall, sweep.precision)
     values = [sweep.average_precision for _, sweep in found]
-    headline(axes, _told("average precision", values, "1 is perfect"))
+    headline(axes, _told("average precision", values, "1 is perfect", perfect))
     axes.set_xlabel("recall: share of the positive that is found")
     axes.set_ylabel("precision: share of those found that is positive")
     return _squared(figure, axes)
 
 
-def _told(what: str, values: list[float], scale: str) -> str:
+def _apart(found: list[tuple[str, Sweep, float]]) -> tuple[list[tuple[str, Sweep]], int]:
+    """Curves with their labels, and how many are perfect: these lie on each other, so that one of them stands for all.
+
+    found: each with its value, the worst first.
+    """
+    perfect = [name for name, _, value in found if value > 1 - _ROUNDING]
+    shown = [(f"{plain(name, 24)} ({value:.3f})", sweep) for name, sweep, value in found]
+    if len(perfect) < 2:
+        return shown, len(perfect)
+    names = ", ".join(plain(name, 16) for name in perfect[:3]) + (" ..." if len(perfect) > 3 else "")
+    return [*shown[: -len(perfect)], (f"{len(perfect)} alike: {names} (1.000)", found[-1][1])], len(perfect)
+
+
+def _told(what: str, values: list[float], scale: str, perfect: int) -> str:
     if len(values) == 1:
         return f"{what}: {values[0]:.3f} ({scale})"
-    return f"{what}: {np.mean(values):.3f} on average, {min(values):.3f} at worst ({scale})"
+    told = f"{what}: {np.mean(values):.3f} on average, {min(values):.3f} at worst ({scale})"
+    return f"{told}; {perfect} of {len(values)} are perfect, and lie on each other" if perfect > 1 else told
 
 
 def _style(place: int, num: int, label: str) -> dict[str, Any]:
@@ -161,7 +174,8 @@ def _squared(figure: Figure, axes: Axes) -> Figure:
 
 
 def calibration(outcomes: Mapping[str, Classified]) -> Figure:
-    """How often it came true, by how sure the network was; below, how often it was so sure.
+    """How often it came true, by how sure the network was; below, how often it was so sure. Of two classes it is the
+    second one's probability; the error in the title is that of the chosen class, the metric.
 
     The larger a dot, the more examples; its bar is what chance alone makes of so few (95 %).
     """
@@ -184,8 +198,9 @@ def calibration(outcomes: Mapping[str, Classified]) -> Figure:
     gap = float(((bins.confidence - bins.accuracy) * bins.weight).sum() / bins.weight.sum())
     verdict = "too high" if gap > 0.02 else "too low" if gap < -0.02 else "about right"
     if len(found) == 1:
-        text = f"off by {bins.error:.3f} on average; its probabilities are {verdict} as a whole"
-        headline(axes, text)
+        of_chosen = ", of the class that was chosen" if is_binary else ""
+        text = f"calibration_error {bins.error:.4g} (as eval gives it{of_chosen})"
+        headline(axes, f"{text}; the probabilities are {verdict} as a whole")
     axes.set_ylabel(f"how often {event}")
     below.set_xlabel("how sure the network was (probability)")
     below.set_ylabel("share")

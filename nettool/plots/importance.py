@@ -28,8 +28,11 @@ def importance(found: Sequence[Importance], metric: str, reached: float) -> Figu
         axes.barh(place, each.mean, color=color, height=0.7)
         axes.plot([low, high], [place, place], color="#333333", linewidth=1.4)
     axes.axvline(0, color="#333333", linewidth=0.8)
+    axes.text(0, len(shown) - 0.45, "no worse", ha="center", va="bottom", fontsize=7.5, color="#333333")
+    axes.set_ylim(-0.7, len(shown) + 0.1)
     axes.set_yticks(range(len(shown)), [plain(each.name, 28) for each in reversed(shown)])
-    axes.set_xlabel(f"{plain(metric)} gets worse by (line: from {len(found[0].losses)} shuffles)" if found else "")
+    if found:
+        axes.set_xlabel(f"{plain(metric)} gets worse by (dark: least to most of {len(found[0].losses)} shuffles)")
     told = f"{metric.replace('_', ' ')} is {reached:.4g}"
     useless = sum(float(each.losses.min()) <= 0 for each in found)
     if shown:

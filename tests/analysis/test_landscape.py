@@ -94,8 +94,10 @@ def test_points_are_as_many_at_once_as_have_room_and_it_makes_no_difference(monk
 
 
 def test_each_filter_of_a_random_direction_is_as_long_as_that_of_the_weights() -> None:
-    network, _, _ = built(IMAGES, layers=[{"conv2d": 3}, "flatten", "output"])
+    first_conv = {"conv2d": {"filters": 3, "norm": "batch_norm"}}
+    network, _, _ = built(IMAGES, layers=[first_conv, {"conv2d": 4}, "flatten", "output"])
     center = weights_of(network)
+    assert sum("norm" in name for name in center) == 2
     plane = random_plane(center)
     for direction in (plane.first, plane.second):
         for name, tensor in center.items():
@@ -103,9 +105,24 @@ def test_each_filter_of_a_random_direction_is_as_long_as_that_of_the_weights() -
                 assert not direction[name].any()
             else:
                 assert direction[name].flatten(1).norm(dim=1) == pytest.approx(tensor.flatten(1).norm(dim=1), rel=1e-5)
+        kernels, drawn = center["layers.1.product.weight"], direction["layers.1.product.weight"]
+        assert kernels.shape[:2] == (4, 3)
+        apart = (drawn.flatten(2).norm(dim=2) - kernels.flatten(2).norm(dim=2)).abs()
+        assert apart.min() > 1e-4, "a filter is one vector over all of its inputs"
     assert not torch.equal(plane.first["layers.0.product.weight"], plane.second["layers.0.product.weight"])
     again = random_plane(center)
     assert all(torch.equal(again.first[name], plane.first[name]) for name in center)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 7])
+def test_a_random_direction_is_not_that_of_the_weights_although_both_begin_with_the_same_seed(seed: int) -> None:
+    plan = plan_network(make_experiment(layers=[{"dense": 60}, {"dense": 50}, "output"]), TABLE)
+    center = weights_of(compile_network(plan, seed))
+    plane = random_plane(center, seed)
+    every = [(plane.first, center), (plane.second, center), (plane.first, plane.second)]
+    for name in ("layers.0.product.weight", "layers.1.product.weight"):
+        for one, other in every:
+            assert abs(torch.cosine_similarity(one[name].flatten(), other[name].flatten(), dim=0)) < 0.25
 
 
 def moved(center: Weights, direction: Weights, far: float) -> Weights:

@@ -99,7 +99,8 @@ def test_gradients_are_those_of_the_loss_and_nothing_is_left_behind() -> None:
     with torch.no_grad():
         network.layers[0].product.bias[:] = -100  # type: ignore[union-attr]
     found = gradient_distributions(network, plan, batch, loss.mean)
-    assert [each.note for each in found] == 3 * ["100% of them are 0"]
+    sizes = [len(parameter) for parameter in network.parameters() if parameter.ndim > 1]
+    assert [each.note for each in found] == [f"{units} of {units} units get no gradient" for units in sizes]
     assert all(one.grad is None for one in network.parameters())
     with torch.no_grad():
         network.layers[0].product.bias[:] = 0.5  # type: ignore[union-attr]
@@ -107,3 +108,16 @@ def test_gradients_are_those_of_the_loss_and_nothing_is_left_behind() -> None:
     loss.mean(network(batch.features), batch.target, None).backward()
     expected = network.layers[2].product.weight.grad.abs().flatten().double().numpy()  # type: ignore[union-attr]
     assert found[2].values == pytest.approx(np.log10(expected[expected > 0]), rel=1e-4)
+
+
+def test_a_gradient_of_zero_is_noted_where_a_whole_unit_has_none_and_not_where_an_input_is_zero() -> None:
+    network, plan, batch = built(layers=[{"dense": {"units": 6, "activation": "tanh"}}, "output"])
+    loss = build_loss(make_experiment().loss, TARGET, None)
+    batch.features[:, 2] = 0
+    found = gradient_distributions(network, plan, batch, loss.mean)
+    assert len(found[0].values) == 6 * 3, "the weights of an input that is 0 have none"
+    assert [each.note for each in found] == ["", ""]
+    with torch.no_grad():
+        network.layers[1].product.weight[:, 4] = 0  # type: ignore[union-attr]
+    found = gradient_distributions(network, plan, batch, loss.mean)
+    assert [each.note for each in found] == ["1 of 6 units get no gradient", ""]

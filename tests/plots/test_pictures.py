@@ -2,62 +2,48 @@
 
 from __future__ import annotations
 
-import warnings
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_hex
-from matplotlib.figure import Figure
+from PIL import Image
 
 from nettool.analysis.boundary import Axis, Plane
 from nettool.analysis.importance import Importance
-from nettool.analysis.landscape import Landscape, random_plane
 from nettool.analysis.layers import Distribution
 from nettool.analysis.mistakes import worst
-from nettool.analysis.outcomes import Classified, Numbers
+from nettool.analysis.outcomes import Classified
 from nettool.analysis.structure import Box, Neurons
 from nettool.plots.boundary import decision_regions, surface
 from nettool.plots.classification import calibration, confusion_matrix, gains, precision_recall, roc
 from nettool.plots.figures import NEGATIVE, POSITIVE, as_bytes, as_png
 from nettool.plots.importance import importance
-from nettool.plots.landscape import Path as Way
-from nettool.plots.landscape import landscape
 from nettool.plots.layers import distributions
 from nettool.plots.mistakes import mistaken_images, mistaken_rows
 from nettool.plots.network import boxes, neurons
 from nettool.plots.regression import predicted_vs_true, residuals
 from nettool.plots.training import training_curves
+from nettool.training.classification_metrics import compute
+from tests.plots.drawing import classified, drawn, numbers, title
 
 AWKWARD = ("$x^2$", "<b>&amp;", "größe 量 حجم", "a" * 200)
 
 
-def classified(num_classes: int = 3, num: int = 90, names: tuple[str, ...] | None = None) -> Classified:
-    generator = np.random.default_rng(num_classes)
-    actual = np.arange(num) % num_classes
-    scores = generator.random((num, num_classes)) + 0.8 * np.eye(num_classes)[actual]
-    probabilities = scores / scores.sum(axis=1, keepdims=True)
-    classes = names or tuple(f"class {number}" for number in range(num_classes))
-    return Classified(classes, probabilities, actual, np.ones(num), np.arange(num))
-
-
-def numbers(num: int = 200, name: str = "price") -> Numbers:
-    generator = np.random.default_rng(num)
-    actual = generator.normal(size=num)
-    return Numbers(name, actual + 0.1 * generator.normal(size=num) + 0.5, actual, np.ones(num), np.arange(num))
-
-
-def title(figure: Figure, place: int = 0) -> str:
-    return " ".join(figure.axes[place].get_title(loc="left").split())
-
-
-def drawn(figure: Figure) -> None:
-    """It becomes a file in either format, the same each time, and nothing is said about it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert as_png(figure) == as_png(figure)
-        assert as_bytes(figure, "svg") == as_bytes(figure, "svg")
+def test_a_png_has_the_pixels_that_matplotlib_draws_and_is_read_everywhere() -> None:
+    figure = roc({"": classified(2)})
+    with Image.open(io.BytesIO(as_png(figure))) as picture:
+        picture.verify()
+    with Image.open(io.BytesIO(as_png(figure))) as picture:
+        assert picture.mode == "RGB"
+        assert picture.info["dpi"] == pytest.approx((150, 150), abs=0.1)
+        found = np.asarray(picture)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=150)
+    with Image.open(buffer) as picture:
+        assert (np.asarray(picture.convert("RGB")) == found).all()
 
 
 def test_a_confusion_matrix_has_its_counts_in_the_cells() -> None:
@@ -113,6 +99,17 @@ def test_calibration_says_which_way_the_probabilities_are_off() -> None:
     drawn(calibration({"a": classified(2), "b": classified(2, 50)}))
 
 
+def test_the_error_of_a_calibration_is_the_metric_that_eval_gives() -> None:
+    for num_classes in (2, 3):
+        outcome = classified(num_classes)
+        target = outcome.actual[:, None]
+        predictions = outcome.probabilities[:, 1:] if num_classes == 2 else outcome.probabilities
+        metrics = compute(("calibration_error",), predictions, target, num_classes, None)
+        assert f"calibration_error {metrics['calibration_error']:.4g} (as eval gives it" in title(
+            calibration({"": outcome})
+        )
+
+
 def test_gains_tell_what_the_surest_tenth_holds_and_the_best_threshold() -> None:
     probability = np.linspace(1, 0, 100)
     outcome = Classified(
@@ -150,7 +147,7 @@ def test_many_examples_are_a_density_and_many_targets_a_choice() -> None:
 
 def test_curves_mark_the_best_epoch_and_say_how_it_ended() -> None:
     rows = [
-        {"epoch": epoch, "train_loss": 100.0 / epoch**2, "validation_loss": None if epoch == 3 else 5.0 / epoch, "lr": 0.1, "rmse": 1.0}
+        {"epoch": epoch, "train_loss": 100.0 / epoch**2, "validation_loss": None if epoch == 3 else 5.0 / epoch, "lr": 0.1 / epoch, "rmse": 1.0}
         for epoch in range(1, 9)
     ]  # fmt: skip
     figure = training_curves(rows, ["rmse"], 6, "stopped early: it did not improve", {"rmse": 2.0})
@@ -160,8 +157,38 @@ def test_curves_mark_the_best_epoch_and_say_how_it_ended() -> None:
     assert [line.get_xdata()[0] for line in loss.lines if line.get_label() == "best epoch"] == [6]
     assert np.isnan(np.asarray(loss.lines[1].get_ydata(), float)[2]), "a gap where nothing was measured"
     assert [line.get_ydata()[0] for line in rmse.lines if line.get_label() == "baseline"] == [2.0]
+    assert rate.get_ylabel() == "learning rate"
     assert rate.get_xlabel() == "epoch"
     drawn(figure)
+
+
+def test_a_learning_rate_that_stays_the_same_is_told_and_has_no_panel() -> None:
+    rows = [{"epoch": epoch, "train_loss": 1.0 / epoch, "lr": 0.05, "rmse": 1.0} for epoch in (1, 2, 3)]
+    figure = training_curves(rows, ["rmse"], 3, "", {})
+    assert title(figure) == "the best of 3 epochs is 3; learning rate 0.05 throughout"
+    assert [axes.get_ylabel() for axes in figure.axes] == ["loss", "rmse"]
+    assert figure.axes[-1].get_xlabel() == "epoch"
+    drawn(figure)
+
+
+def test_curves_of_classes_that_are_all_perfect_lie_on_each_other_and_it_is_said() -> None:
+    actual = np.arange(90) % 3
+    probabilities = np.where(np.eye(3)[actual] > 0, 0.8, 0.1)
+    classes = ("a", "b", "c")
+    perfect = Classified(classes, probabilities, actual, np.ones(90), np.arange(90))
+    shown = probabilities.copy()
+    shown[:10] = shown[:10][:, [1, 0, 2]]  # of a and b some are mixed up
+    mixed = Classified(classes, shown, actual, np.ones(90), np.arange(90))
+    for draw in (roc, precision_recall):
+        figure = draw({"": perfect})
+        labels = figure.axes[0].get_legend_handles_labels()[1]
+        assert [label for label in labels if "guessing" not in label] == ["3 alike: a, b, c (1.000)"]
+        assert "3 of 3 are perfect, and lie on each other" in title(figure)
+        drawn(figure)
+        figure = draw({"": mixed})
+        labels = figure.axes[0].get_legend_handles_labels()[1]
+        assert sorted(label.partition(" ")[0] for label in labels if "guessing" not in label) == ["a", "b", "c"]
+        assert "perfect, and" not in title(figure)
 
 
 def plane(outputs: int, levels: tuple[str, ...] = ()) -> Plane:
@@ -207,25 +234,9 @@ def test_importance_is_grey_where_it_may_be_chance() -> None:
     assert "accuracy is 0.9; without what size tells it is worse by 0.25. 31 of 32 columns" in title(figure)
     labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
     assert (labels[-1], len(labels)) == ("size", 20)
+    assert [text.get_text() for text in figure.axes[0].texts] == ["no worse", "12 more below"]
+    assert figure.axes[0].texts[0].get_position()[0] == 0, "where the line is"
     drawn(figure)
-
-
-def test_a_landscape_that_leaves_the_numbers_is_drawn_all_the_same() -> None:
-    import torch
-
-    weights = {"w": torch.ones(2, 2)}
-    loss = np.add.outer(np.linspace(-1, 1, 9) ** 2, np.linspace(-1, 1, 7) ** 2)
-    for spoiled in (
-        loss,
-        loss + 1,
-        np.where(loss > 1.5, np.nan, loss),
-        np.where(loss > 1, np.inf, loss),
-        loss * 0 + 3,
-        loss * np.nan,
-    ):
-        found = Landscape(random_plane(weights), np.linspace(-1, 1, 7), np.linspace(-1, 1, 9), spoiled)
-        drawn(landscape(found, [Way("run", np.array([0.5, 0.0]), np.array([0.5, 0.0]))], "title"))
-    drawn(landscape(found, [], "title"))
 
 
 def test_layers_without_numbers_have_a_row_too() -> None:

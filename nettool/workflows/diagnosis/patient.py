@@ -22,7 +22,6 @@ from nettool.model.compile import Network, compile_network
 from nettool.model.memory import evaluation_chunk
 from nettool.training.classification_metrics import decide
 from nettool.training.evaluation import evaluating, forward
-from nettool.workflows.examples import found_data, has_split, load_examples
 from nettool.workflows.pictures.path import past_weights
 from nettool.workflows.pictures.subject import Subject, Unsuitable
 from nettool.workflows.trained import Trained
@@ -93,10 +92,9 @@ class Patient:
     @cached_property
     def validation(self) -> Split:
         """The same of the validation split; never of the test. Raises Unsuitable where there is none."""
-        spec = found_data(self.trained.experiment.data)
-        if not has_split(spec, "validation"):
+        if self.subject.validation is None:
             raise Unsuitable("there is no validation split")
-        return self._some(load_examples(self.trained, spec, "validation")[0])
+        return self._some(self.subject.validation)
 
     def _some(self, split: Split) -> Split:
         most = min(MOST_EXAMPLES, max(FEWEST_EXAMPLES, int(MOST_FLOPS / max(self.trained.plan.flops, 1))))

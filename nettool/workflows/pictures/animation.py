@@ -9,7 +9,8 @@ import numpy as np
 from nettool.analysis.outcomes import Numbers
 from nettool.runs import durable
 from nettool.workflows.pictures.columns import plane_of
-from nettool.workflows.pictures.draw import check_free
+from nettool.workflows.pictures.draw import check_folder, check_free
+from nettool.workflows.pictures.options import check_heeded
 from nettool.workflows.pictures.path import past_weights
 from nettool.workflows.pictures.subject import Subject, Unsuitable
 
@@ -28,6 +29,8 @@ def animate_boundary(subject: Subject, folder: Path) -> Path:
     from nettool.plots.boundary import decision_regions, surface
     from nettool.plots.figures import as_frame, as_gif, caption, plain
 
+    check_heeded(subject.wishes, ["boundary"])
+    check_folder(folder)
     epochs, past = past_weights(subject.run)
     if len(epochs) < 2:
         raise Unsuitable(

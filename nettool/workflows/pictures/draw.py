@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import gc
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +14,7 @@ from nettool.errors import UsageError
 from nettool.runs import durable
 from nettool.runs.directory import ROOT
 from nettool.workflows.pictures.kinds import KINDS
+from nettool.workflows.pictures.options import check_heeded
 from nettool.workflows.pictures.registry import Kind
 from nettool.workflows.pictures.subject import Subject, Unsuitable
 
@@ -19,6 +22,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from nettool.plots.figures import Format
+
+
+TELLING = (
+    "curves", "boundary", "importance", "confusion", "roc", "calibration", "predicted-vs-true", "residuals", "mistakes",
+    "network", "activations", "landscape",
+)  # fmt: skip
+"""Kinds that tell most. Others say the same in another way, or take longer: they are drawn when they are asked for."""
 
 
 @dataclass(frozen=True)
@@ -48,29 +58,69 @@ def check_is_no_kind(run: Path) -> None:
 def draw(subject: Subject, names: Sequence[str], folder: Path, formats: Sequence[Format]) -> Iterator[Picture]:
     """Draw these kinds; without any, all that suit the run. Yields each as it is written.
 
-    In the run's own folder a picture that was drawn before is replaced, elsewhere nothing is. Raises UsageError for one
-    that the run does not suit, if it was named; and, after all that can be drawn, the first error of another kind: data
-    that are gone, weights that are damaged.
+    In the run's own folder a picture that was drawn before is replaced, elsewhere nothing is. Raises UsageError for a
+    folder that is none, for an option that none of the kinds heeds, for a kind that the run does not suit, if it was
+    named; and, after all that can be drawn, the first error of another kind: data that are gone, weights that are
+    damaged.
     """
     check_kinds(names)
+    check_heeded(subject.wishes, names)
+    check_folder(folder)
+    return _draw(subject, list(dict.fromkeys(names or KINDS)), bool(names), folder, formats)
+
+
+def draw_telling(subject: Subject, again: bool = True) -> Iterator[Picture]:
+    """Draw those that are worth a look after each training, as png, in the run's folder. Yields and raises as `draw`.
+
+    again: also those that were drawn before.
+    """
+    plots = subject.run.plots
+    names = [name for name in TELLING if again or not (plots / f"{name}.png").exists()]
+    return _draw(subject, names, False, plots, ("png",))
+
+
+def _draw(
+    subject: Subject, names: Sequence[str], must: bool, folder: Path, formats: Sequence[Format]
+) -> Iterator[Picture]:
+    """must: the run has to suit them all."""
     failure: Exception | None = None
-    for name in dict.fromkeys(names or KINDS):
-        try:
-            figure = KINDS[name].draw(subject)
-        except Exception as error:
-            if names and isinstance(error, Unsuitable) and not str(error).startswith(name):
-                raise Unsuitable(f"{name}: {error}") from None
-            if names:
-                raise
-            if not isinstance(error, Unsuitable):
-                failure = failure or error
-            continue
-        files = [folder / f"{name}.{each}" for each in formats]
-        check_free(subject, files)
-        durable.make_folders(folder)
-        yield Picture(KINDS[name], tuple(_write(figure, *each) for each in zip(files, formats, strict=True)))
+    with _uncollected():
+        for name in names:
+            try:
+                figure = KINDS[name].draw(subject)
+            except Exception as error:
+                if must and isinstance(error, Unsuitable) and not str(error).startswith(name):
+                    raise Unsuitable(f"{name}: {error}") from None
+                if must:
+                    raise
+                if not isinstance(error, Unsuitable):
+                    failure = failure or error
+                continue
+            files = [folder / f"{name}.{each}" for each in formats]
+            check_free(subject, files)
+            durable.make_folders(folder)
+            yield Picture(KINDS[name], tuple(_write(figure, *each) for each in zip(files, formats, strict=True)))
     if failure is not None:
         raise failure
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Inside, the collector passes over what is there already: figures are circles, and every few of them it would walk
+    through all of torch.
+    """
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+def check_folder(path: Path) -> None:
+    """Raise UsageError where pictures are to go into a file."""
+    for each in (path, *path.parents):
+        if each.exists() and not each.is_dir():
+            raise UsageError(f"--to {path}: {each} is a file. Name a folder; it is made where there is none yet.")
 
 
 def check_free(subject: Subject, files: Iterable[Path]) -> None:

@@ -10,7 +10,9 @@ from nettool.analysis.layers import activation_distributions, gradient_distribut
 from nettool.analysis.structure import boxes_of, neurons_of
 from nettool.config.signature import describe_shape
 from nettool.training.evaluation import evaluating
+from nettool.workflows.pictures.beside import landscapes_beside
 from nettool.workflows.pictures.filters import filters_of
+from nettool.workflows.pictures.line import loss_along
 from nettool.workflows.pictures.path import landscape_of
 from nettool.workflows.pictures.registry import Kinds, captioned
 from nettool.workflows.pictures.samples import samples_of
@@ -80,6 +82,8 @@ def _landscape(subject: Subject) -> Figure:
     from nettool.plots.figures import caption
     from nettool.plots.landscape import Path, landscape
 
+    if subject.wishes.beside:
+        return landscapes_beside(subject)
     found, ways = landscape_of(subject)
     plane = found.plane
     told = "loss of the training examples around the best weights"
@@ -88,6 +92,11 @@ def _landscape(subject: Subject) -> Figure:
         told = f"{told}; {lies}, and is drawn where the plane is nearest to it"
     paths = [Path(name, *np.transpose(way)) for name, way in ways]
     return caption(landscape(found, paths, told), subject.run.path.name)
+
+
+@OF_NETWORKS.add("line", "the loss along the straight line from the first weights to the best, or to another run")
+def _line(subject: Subject) -> Figure:
+    return loss_along(subject)
 
 
 @OF_NETWORKS.add("filters", "what the first layer looks for in images or in time, and what it answers")

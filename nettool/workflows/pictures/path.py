@@ -25,6 +25,8 @@ from nettool.training.trace import MOST_EPOCHS, path_of
 from nettool.workflows.past_weights import kept_checkpoints
 from nettool.workflows.pictures.subject import Subject, Unsuitable
 
+MOST_LISTED = 20
+"""Tensors in a message."""
 _WEIGHT = re.compile(r"(.+)\[(\d+(?:,\s*\d+)*)\]")
 
 
@@ -33,7 +35,7 @@ def past_weights(run: RunDirectory) -> tuple[list[int], list[Weights]]:
 
     Raises DamagedError for a trace that is none.
     """
-    epochs, tensors = _trace_of(run)
+    epochs, tensors = trace_of(run)
     kept = kept_checkpoints(run)
     if len(kept) <= len(epochs):
         return epochs, [{name: tensor[place] for name, tensor in tensors.items()} for place in range(len(epochs))]
@@ -41,7 +43,8 @@ def past_weights(run: RunDirectory) -> tuple[list[int], list[Weights]]:
     return [epoch for epoch, _, _ in chosen], [checkpoint.load(path)[0] for _, _, path in chosen]
 
 
-def _trace_of(run: RunDirectory) -> tuple[list[int], Weights]:
+def trace_of(run: RunDirectory) -> tuple[list[int], Weights]:
+    """The epochs of its trace, ascending, and each tensor of the network at all of them, [k, ...]; else [], {}."""
     if not run.trace.is_file():
         return [], {}
     tensors, _ = checkpoint.load(run.trace)
@@ -76,7 +79,10 @@ def _way(run: RunDirectory, center: Weights, before: int | None = None) -> list[
     """The parameters of a run, epoch after epoch. before: up to this one."""
     epochs, past = past_weights(run)
     if past and any(name not in past[0] or past[0][name].shape != center[name].shape for name in center):
-        raise Unsuitable(f"landscape: {run.path} has a network of other shapes.")
+        raise UsageError(
+            f"landscape: {run.path} has a network of other shapes, so its way lies in no plane of this one. Draw their "
+            f"landscapes side by side: --beside {run.path}"
+        )
     return [
         {name: tensors[name].to(center[name]) for name in center}
         for epoch, tensors in zip(epochs, past, strict=True)
@@ -106,12 +112,20 @@ def _two(weights: Sequence[str]) -> Sequence[str]:
     return weights
 
 
+def _listed(center: Weights) -> str:
+    """The tensors that single weights are of, with their shapes, and how one is written."""
+    few = [f"{name} {list(tensor.shape)}" for name, tensor in list(center.items())[:MOST_LISTED]]
+    more = f" and {len(center) - MOST_LISTED} more" if len(center) > MOST_LISTED else ""
+    name, tensor = next(iter(center.items()))
+    return f"It has {', '.join(few)}{more}. One number of the first is {name}{[0] * tensor.ndim}."
+
+
 def _place_of(text: str, center: Weights) -> tuple[str, tuple[int, ...]]:
     """`layers.0.product.weight[0,1]` as the tensor's name and the place in it. Raises UsageError."""
     match = _WEIGHT.fullmatch(text)
     name = match[1] if match else text
     if name not in center:
-        raise UsageError(f"--weights {text}: the network has no {name}. It has {', '.join(list(center)[:20])}.")
+        raise UsageError(f"--weights {text}: the network has no {name}. {_listed(center)}")
     place = tuple(int(number) for number in match[2].split(",")) if match else ()
     shape = tuple(center[name].shape)
     if len(place) != len(shape) or any(number >= size for number, size in zip(place, shape, strict=False)):

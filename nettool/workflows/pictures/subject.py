@@ -42,7 +42,8 @@ class Unsuitable(UsageError):
 class Wishes:
     """What the user asked for. split: None for the validation split, or the test where there is none. features: the two
     of a boundary; none leaves the choice to the network. directions: of a landscape; auto is the path, if known.
-    weights: two single ones that it is drawn over instead. others: runs whose ways are drawn too.
+    weights: two single ones that it is drawn over instead. others: runs whose ways are drawn too; of a line, its other
+    end. beside: runs whose landscapes are drawn beside it.
     """
 
     split: SplitName | None = None
@@ -50,6 +51,7 @@ class Wishes:
     directions: Literal["auto", "path", "random"] = "auto"
     weights: tuple[str, ...] = ()
     others: tuple[RunDirectory, ...] = ()
+    beside: tuple[RunDirectory, ...] = ()
 
 
 class Subject:
@@ -57,6 +59,10 @@ class Subject:
 
     def __init__(self, run: RunDirectory, wishes: Wishes, overrides: Sequence[str] = ()) -> None:
         self.run, self.wishes, self.overrides = run, wishes, overrides
+
+    def of(self, run: RunDirectory) -> Subject:
+        """Another run, whose data are where those of this one are."""
+        return Subject(run, self.wishes, self.overrides)
 
     @cached_property
     def record(self) -> dict[str, Any]:
@@ -112,6 +118,14 @@ class Subject:
     def train(self) -> Split:
         """The training split, encoded."""
         return self.examples if self.split == "train" else load_examples(self.trained, self._spec, "train")[0]
+
+    @cached_property
+    def validation(self) -> Split | None:
+        """The validation split, encoded; None where there is none."""
+        if self.split == "validation":
+            return self.examples
+        has_one = has_split(self._spec, "validation")
+        return load_examples(self.trained, self._spec, "validation")[0] if has_one else None
 
     def trained_with(self, weights: Mapping[str, Tensor]) -> Trained:
         """The network with other weights of its own; what is not among them is as in the best ones."""
