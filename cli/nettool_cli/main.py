@@ -25,6 +25,7 @@ from nettool_cli import (
     init,
     plot,
     predict,
+    report,
     runs,
     schema,
     streams,
@@ -54,6 +55,7 @@ app.command("predict")(predict.predict)
 app.command("generate")(generate.generate)
 app.command("verify")(verify.verify)
 app.command("plot")(plot.plot)
+app.command("report")(report.report)
 app.add_typer(runs.app, name="runs")
 app.command("schema")(schema.schema)
 app.command("doctor")(doctor.doctor)

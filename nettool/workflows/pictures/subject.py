@@ -19,7 +19,7 @@ from nettool.config.signature import ClassTarget, LabelTarget, NextTarget, Numbe
 from nettool.data.dataset import Batch, Dataset
 from nettool.data.encoders import TableEncoder
 from nettool.data.examples import Split, spread
-from nettool.errors import RunError, UsageError
+from nettool.errors import DataError, RunError, UsageError
 from nettool.model.compile import compile_network
 from nettool.runs.directory import RunDirectory
 from nettool.runs.journal import read_metrics, read_record
@@ -57,6 +57,7 @@ class Subject:
 
     def __init__(self, run: RunDirectory, wishes: Wishes, overrides: Sequence[str] = ()) -> None:
         self.run, self.wishes, self._overrides = run, wishes, overrides
+        self._failure: DataError | None = None
 
     @cached_property
     def record(self) -> dict[str, Any]:
@@ -96,7 +97,16 @@ class Subject:
 
     @cached_property
     def _examples(self) -> tuple[Split, pa.Table | None]:
-        return load_examples(self.trained, self._spec, self.split)
+        return self._load(self.split)
+
+    def _load(self, name: SplitName) -> tuple[Split, pa.Table | None]:
+        """What `load_examples` gives; data that are gone or changed are looked at once, whatever else asks for them."""
+        if self._failure is None:
+            try:
+                return load_examples(self.trained, self._spec, name)
+            except DataError as error:
+                self._failure = error
+        raise self._failure
 
     @property
     def examples(self) -> Split:
@@ -111,7 +121,7 @@ class Subject:
     @cached_property
     def train(self) -> Split:
         """The training split, encoded."""
-        return self.examples if self.split == "train" else load_examples(self.trained, self._spec, "train")[0]
+        return self.examples if self.split == "train" else self._load("train")[0]
 
     def with_weights(self, weights: Mapping[str, Tensor]) -> Subject:
         """The same run with other weights of the same network; what is not among them is as in the best ones."""
