@@ -91,5 +91,5 @@ def print_data(checked: Checked) -> None:
         shares = [(name, *(f"{of[split]:.1%}" for split in names)) for name, of in balance.items()]
         out.print(console.table(("class", *names), shares))
         out.print()
-    for suspect in find_suspects(data):
+    for suspect in find_suspects(data.splits["train"], data.encoders):
         out.print(console.printable(f"suspect: {suspect.sentence}"))

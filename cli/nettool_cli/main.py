@@ -18,6 +18,7 @@ from nettool.errors import ConfigError, NettoolError, ResourceError
 from nettool_cli import (
     check,
     console,
+    diagnose,
     doctor,
     evaluate,
     find_lr,
@@ -55,6 +56,7 @@ app.command("predict")(predict.predict)
 app.command("generate")(generate.generate)
 app.command("verify")(verify.verify)
 app.command("plot")(plot.plot)
+app.command("diagnose")(diagnose.diagnose)
 app.command("report")(report.report)
 app.add_typer(runs.app, name="runs")
 app.command("schema")(schema.schema)

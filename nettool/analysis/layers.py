@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,39 +87,55 @@ def activation_distributions(
 
 
 def _outputs(network: Network, modules: Sequence[nn.Module], features: Tensor) -> list[Tensor]:
-    """Of each module, without the steps that only fill a text up.
+    """Of each module, without the steps that only fill a text up."""
+    with watching(modules) as seen, torch.no_grad():
+        network(features)
+    return [_real(seen[module], seen.lengths.get(module)) for module in modules]
+
+
+def _real(output: Tensor, lengths: Tensor | None) -> Tensor:
+    return output if lengths is None or output.ndim != 3 else output[real_steps(lengths, output.shape[1])]
+
+
+class Seen(dict[nn.Module, Tensor]):
+    """What each module put out last. lengths: of the texts in it, where they are filled up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lengths: dict[nn.Module, Tensor] = {}
+
+
+@contextmanager
+def watching(modules: Sequence[nn.Module]) -> Iterator[Seen]:
+    """Inside, whatever goes through the network is seen.
 
     A layer is called, or, where it is to know the lengths of texts, told to `run`.
     """
-    seen: dict[nn.Module, Tensor] = {}
-
-    def keep(module: nn.Module, output: Tensor, lengths: Tensor | None) -> None:
-        is_padded = lengths is not None and output.ndim == 3
-        seen[module] = output[real_steps(lengths, output.shape[1])] if is_padded and lengths is not None else output
+    seen = Seen()
 
     def watched(module: Timed) -> Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor | None]]:
         run = module.run
 
         def run_and_keep(x: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
             output, after = run(x, lengths)
-            keep(module, output, after)
+            seen[module] = output
+            if after is not None:
+                seen.lengths[module] = after
             return output, after
 
         return run_and_keep
 
-    hooks = [module.register_forward_hook(lambda *call: keep(call[0], call[2], None)) for module in modules]
+    hooks = [module.register_forward_hook(lambda *call: seen.update({call[0]: call[2]})) for module in modules]
     timed = [module for module in modules if isinstance(module, Timed)]
     try:
         for module in timed:
             module.run = watched(module)  # type: ignore[method-assign, assignment]
-        with torch.no_grad():
-            network(features)
+        yield seen
     finally:
         for hook in hooks:
             hook.remove()
         for module in timed:
             module.__dict__.pop("run", None)
-    return [seen[module] for module in modules]
 
 
 def _by_unit(output: Tensor) -> Tensor:

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nettool.config.signature import NumberTarget
-from nettool.data.bundle import TrainingData
+from nettool.data.bundle import Encoders
 from nettool.data.encoders import TableEncoder
+from nettool.data.examples import Split
 from nettool.data.features import UNSEEN, CategoryColumn, FeatureColumn, Matrix
 from nettool.data.targets import ClassEncoder, NextEncoder, TargetEncoder
 from nettool.data.values import show
@@ -38,13 +39,13 @@ class Suspect:
     sentence: str
 
 
-def find_suspects(data: TrainingData) -> tuple[Suspect, ...]:
-    """Look, in the training split, for features that predict a target almost perfectly on their own.
+def find_suspects(split: Split, encoders: Encoders) -> tuple[Suspect, ...]:
+    """Look, in a training split, for features that predict a target almost perfectly on their own.
 
     Numbers are cut into 50 bins of equal counts; categories are taken level by level. A bin says the mean, or the
     commonest class, of its other examples.
     """
-    split, encoder = data.splits["train"], data.encoders.features
+    encoder = encoders.features
     if not isinstance(encoder, TableEncoder):
         return ()
     assert isinstance(split.features, np.ndarray)
@@ -53,8 +54,8 @@ def find_suspects(data: TrainingData) -> tuple[Suspect, ...]:
     for column in encoder.columns:
         end += len(column.names)
         bins = _bins(column, split.features[:, end - len(column.names) : end])
-        for name, answers in _answers(data.target, split.target):
-            if isinstance(data.target.target, NumberTarget):
+        for name, answers in _answers(encoders.target, split.target):
+            if isinstance(encoders.target.target, NumberTarget):
                 suspect = _explained(column.name, name, bins, answers)
             else:
                 suspect = _told(column.name, name, bins, answers)

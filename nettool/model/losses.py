@@ -72,6 +72,10 @@ class Loss(ABC):
             return weights.sum()
         return torch.full((), self.count(target), dtype=torch.get_default_dtype(), device=target.device)
 
+    def each(self, logits: Tensor, target: Tensor) -> Tensor:
+        """The loss of each example by itself, times its class's weight: [B]. Takes what `mean` takes."""
+        return self._weighted_by_class(logits, target)
+
     @abstractmethod
     def predictions(self, logits: Tensor) -> Tensor:
         """What the logits say: probabilities, or the numbers themselves. Shape as the logits."""
@@ -126,6 +130,10 @@ class TokenCrossEntropy(SoftmaxCrossEntropy):
     def sum_and_weight(self, logits: Tensor, target: Tensor, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The sum over all steps, and how many there are."""
         return super().sum_and_weight(logits.flatten(0, 1), target.flatten(), weights)
+
+    def each(self, logits: Tensor, target: Tensor) -> Tensor:
+        """The mean over the steps of each example, [B]."""
+        return super().each(logits.flatten(0, 1), target.flatten()).view_as(target).mean(dim=1)
 
     def count(self, target: Tensor) -> int:
         """All steps."""

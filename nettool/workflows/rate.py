@@ -11,7 +11,7 @@ from nettool.config.runtime import Checkpoint
 from nettool.data.examples import spread
 from nettool.errors import DivergedError
 from nettool.training.loop import fit
-from nettool.training.rate_race import MOST_EPOCHS, FoundRate, lowest_loss, race, steps_of
+from nettool.training.rate_race import MOST_EPOCHS, FoundRate, Lap, lowest_loss, race, steps_of
 from nettool.training.rate_test import RateTest, raise_rate
 from nettool.training.together import Member, fit_together
 from nettool.workflows import machine
@@ -32,21 +32,32 @@ MOST_MEASURED = 5000
 
 def find_rate(prepared: Prepared) -> FoundRate:
     """Raise the learning rate until the loss rises (Smith 2017), and train shortly with some rates below."""
+    prepared = _for_laps(prepared)
+    test, in_epoch = _test(prepared)
+    runner = _Laps(prepared, in_epoch)
+    around = AROUND_TOGETHER if runner.is_together else AROUND_ALONE
+    with machine.random_numbers(prepared.loaded.experiment.seed, prepared.device):
+        laps = () if test.promising is None else race(test.promising, runner.train, around)
+    return FoundRate(test, laps, runner.steps, runner.num_seeds)
+
+
+def try_rates(prepared: Prepared, rates: Sequence[float], most_flops: float) -> tuple[tuple[Lap, ...], int]:
+    """Train shortly with these rates and no others; and how many steps each had at most.
+
+    Without any training, and with no laps, where all of them together would take more arithmetic than that.
+    """
+    prepared = _for_laps(prepared)
+    with machine.random_numbers(prepared.loaded.experiment.seed, prepared.device):
+        runner = _Laps(prepared, build_job(prepared)[0].steps_per_epoch)
+        if runner.steps * runner.flops * len(rates) > most_flops:
+            return (), runner.steps
+        return tuple(map(Lap, rates, runner.train(rates))), runner.steps
+
+
+def _for_laps(prepared: Prepared) -> Prepared:
     if prepared.engine.kind == "compiled":  # which would compile each of the networks
         prepared = replace(prepared, engine=replace(prepared.engine, kind="autograd"))
-    prepared = _with_few_to_measure(prepared)
-    experiment = prepared.loaded.experiment
-    flops = 3 * prepared.plan.flops * prepared.batch_size * experiment.accumulate
-    is_together = prepared.engine.kind == "closed_form" and is_small(prepared.plan, prepared.batch_size)
-    test, in_epoch = _test(prepared)
-    whole = max(1, experiment.epochs) * in_epoch
-    steps = min(steps_of(flops), whole, MOST_EPOCHS * in_epoch)
-    seeds = max(1, min(MOST_SEEDS, int(FLOPS_OF_SEEDS / max(flops, 1)))) if is_together else 1
-    runner = _Laps(prepared, steps, max(1, steps // in_epoch), steps / whole, seeds)
-    train, around = (runner.together, AROUND_TOGETHER) if is_together else (runner.alone, AROUND_ALONE)
-    with machine.random_numbers(experiment.seed, prepared.device):
-        laps = () if test.promising is None else race(test.promising, train, around)
-    return FoundRate(test, laps, steps, seeds)
+    return _with_few_to_measure(prepared)
 
 
 def _with_few_to_measure(prepared: Prepared) -> Prepared:
@@ -72,13 +83,21 @@ def _test(prepared: Prepared) -> tuple[RateTest, int]:
 class _Laps:
     """Short trainings, from rates to the losses that they reach.
 
-    steps: of each at most. epochs: of each. share: of the training that the config describes; its warm-up is that much
-    shorter. num_seeds: with how many each rate is tried, where networks are trained side by side.
+    flops: of a step. steps: of each training at most. epochs: of each. share: of the training that the config
+    describes; its warm-up is that much shorter. is_together: whether networks are trained side by side. num_seeds: with
+    how many each rate is then tried.
     """
 
-    def __init__(self, prepared: Prepared, steps: int, epochs: int, share: float, num_seeds: int) -> None:
-        self.prepared, self.steps, self.epochs, self.share = prepared, steps, epochs, share
-        self.num_seeds = num_seeds
+    def __init__(self, prepared: Prepared, in_epoch: int) -> None:
+        experiment = prepared.loaded.experiment
+        self.flops = flops = 3 * prepared.plan.flops * prepared.batch_size * experiment.accumulate
+        whole = max(1, experiment.epochs) * in_epoch
+        self.prepared = prepared
+        self.steps = min(steps_of(flops), whole, MOST_EPOCHS * in_epoch)
+        self.epochs, self.share = max(1, self.steps // in_epoch), self.steps / whole
+        self.is_together = prepared.engine.kind == "closed_form" and is_small(prepared.plan, prepared.batch_size)
+        fitting = max(1, min(MOST_SEEDS, int(FLOPS_OF_SEEDS / max(flops, 1))))
+        self.num_seeds = fitting if self.is_together else 1
 
     def _lap(self, rate: float, seed: int) -> Prepared:
         """For a training that gives a sign of life after so many steps."""
@@ -91,9 +110,9 @@ class _Laps:
         changed = experiment.with_rate(rate).model_copy(update=update)
         return replace(self.prepared, loaded=replace(self.prepared.loaded, experiment=changed))
 
-    def alone(self, rates: Sequence[float]) -> list[float]:
-        """One after another."""
-        return [self._alone(rate) for rate in rates]
+    def train(self, rates: Sequence[float]) -> list[float]:
+        """To the loss that each reaches."""
+        return self._together(rates) if self.is_together else [self._alone(rate) for rate in rates]
 
     def _alone(self, rate: float) -> float:
         experiment = self.prepared.loaded.experiment
@@ -110,7 +129,7 @@ class _Laps:
             except DivergedError:
                 return math.inf
 
-    def together(self, rates: Sequence[float]) -> list[float]:
+    def _together(self, rates: Sequence[float]) -> list[float]:
         """All at once, each with several seeds: the means over them."""
         first = self.prepared.loaded.experiment.seed
         seeds = [(first + number) % 2**32 for number in range(self.num_seeds)]

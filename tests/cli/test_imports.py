@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-CLI = "main arguments check console doctor evaluate find_lr generate init plot predict report runs schema streams sweep train verify"
+CLI = "main arguments check console diagnose doctor evaluate find_lr generate init plot predict report runs schema streams sweep train verify"
 CONFIG = """checks convolutions data experiment explain hints inputs layer_types layers load losses optimization overrides
     runtime schema sequences shorthand signature spec write yaml"""
 DATA = """arrow bundle columns delimited encode encoders examples features fingerprints idx image_encoder inference

@@ -291,7 +291,7 @@ from nettool.data.sources import read_table
 from nettool.data.suspects import find_suspects
 spec = DataSpec(path="configs/data/penguins.csv", target=("species",))
 data = prepare(spec, CrossEntropy())
-find_suspects(data)
+find_suspects(data.splits["train"], data.encoders)
 encode_table(read_table(Path(spec.path)), data.encoders, needs_target=True)
 data.encoders.features.decode(data.splits["train"].features)
 print([name for name in ("torch", "pandas", "matplotlib") if name in sys.modules])

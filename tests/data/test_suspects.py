@@ -24,7 +24,7 @@ def suspects(tmp_path: Path, loss: LossSpec, **columns: Any) -> list[str]:
     pa.csv.write_csv(pa.table({"noise": NOISE, **columns}), tmp_path / "t.csv")
     kinds: dict[str, ColumnKind] = {"names": "category"} if "names" in columns else {}
     data = prepare(DataSpec(path=str(tmp_path / "t.csv"), target=("y",), columns=kinds), loss)
-    return [suspect.sentence for suspect in find_suspects(data)]
+    return [suspect.sentence for suspect in find_suspects(data.splits["train"], data.encoders)]
 
 
 @pytest.mark.parametrize(

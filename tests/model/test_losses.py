@@ -20,7 +20,7 @@ from nettool.config.losses import (
     MeanAbsoluteError,
     MeanSquaredError,
 )
-from nettool.config.signature import ClassTarget, LabelTarget, NumberTarget, Target
+from nettool.config.signature import ClassTarget, LabelTarget, NextTarget, NumberTarget, Target
 from nettool.model.losses import Loss, build_loss
 
 THREE = ClassTarget(("a", "b", "c"), binary=False)
@@ -267,3 +267,21 @@ def test_a_loss_without_class_weights_says_so_and_counts_its_examples() -> None:
     assert loss.class_weights is None
     assert loss.weight_of(torch.tensor([0, 1, 1])).item() == 3
     assert loss.weight_of(torch.tensor([0, 1, 1]), torch.tensor([0.5, 0.0, 2.0])).item() == 2.5
+
+
+@every_case
+def test_the_loss_of_each_example_is_that_of_a_batch_of_it_alone(
+    spec: LossSpec, target: Target, reference: nn.Module
+) -> None:
+    logits, truth = draw(target)
+    ours = build_loss(spec, target, None).each(logits, truth)
+    torch.testing.assert_close(ours, each(reference, logits, truth), rtol=1e-12, atol=1e-14)
+
+
+def test_the_loss_of_a_text_is_the_mean_over_its_steps() -> None:
+    loss = build_loss(CrossEntropy(), NextTarget(5), None)
+    generator = torch.Generator().manual_seed(0)
+    logits, truth = torch.randn(3, 4, 5, generator=generator), torch.randint(5, (3, 4), generator=generator)
+    found = loss.each(logits, truth)
+    assert found.shape == (3,)
+    assert float(found[1]) == pytest.approx(float(loss.mean(logits[1:2], truth[1:2])))

@@ -40,7 +40,7 @@ def column_importance(subject: Subject, repeats: int) -> tuple[list[Importance],
         )
     repeats = max(1, min(repeats, MOST_SHUFFLES // len(columns)))
     examples = subject.examples.take(spread(len(subject.examples), MOST_EXAMPLES))
-    features = np.array(_in_memory(examples))
+    features = np.array(in_memory(examples))
     sign = -1.0 if METRICS[subject.metric].mode == "max" else 1.0
 
     def cost(changed: Array) -> float:
@@ -52,8 +52,8 @@ def column_importance(subject: Subject, repeats: int) -> tuple[list[Importance],
     return permutation_importance(columns, features, cost, repeats), reached, len(examples)
 
 
-def _in_memory(examples: Split) -> Array:
-    """float32 [n, ..., width]."""
+def in_memory(examples: Split) -> Array:
+    """The encoded features of each example: float32 [n, ..., width], or uint8 of images."""
     if not isinstance(examples.features, Windows):
         return examples.features
     stretches = to_tensor(examples.features, torch.device("cpu"))
@@ -74,7 +74,7 @@ def plane_of(subject: Subject) -> PlaneOfFeatures:
     if len(able) < 2:
         text = "it is drawn over two features, and this run has only one that can be an axis"
         raise Unsuitable(f"boundary: {text}: {', '.join(able) or 'none'}. Look at predicted-vs-true or gains.")
-    return PlaneOfFeatures(encoder, _in_memory(subject.examples), _two_of(subject, able))
+    return PlaneOfFeatures(encoder, in_memory(subject.examples), _two_of(subject, able))
 
 
 def _two_of(subject: Subject, able: list[str]) -> tuple[str, str]:

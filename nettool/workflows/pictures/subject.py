@@ -56,7 +56,7 @@ class Subject:
     """A run. overrides: where its data is now, `data.path=...`."""
 
     def __init__(self, run: RunDirectory, wishes: Wishes, overrides: Sequence[str] = ()) -> None:
-        self.run, self.wishes, self._overrides = run, wishes, overrides
+        self.run, self.wishes, self.overrides = run, wishes, overrides
         self._failure: DataError | None = None
 
     @cached_property
@@ -80,7 +80,7 @@ class Subject:
     @cached_property
     def trained(self) -> Trained:
         """The best weights."""
-        return load_trained(self.run.path, self._overrides)
+        return load_trained(self.run.path, self.overrides)
 
     @cached_property
     def _spec(self) -> DataSpec:
@@ -128,7 +128,7 @@ class Subject:
         trained = self.trained
         network = compile_network(trained.plan, trained.experiment.seed, trained.device)
         network.load_state_dict({**trained.network.state_dict(), **weights})
-        other = Subject(self.run, self.wishes, self._overrides)
+        other = Subject(self.run, self.wishes, self.overrides)
         shared = {"_spec": self._spec, "split": self.split, "_examples": self._examples}
         other.__dict__.update(shared, trained=replace(trained, network=network.eval()))
         return other

@@ -1,0 +1,134 @@
+"""Checks of the layers: whether their units and their gradients live, and what a batch's gradient is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from nettool.analysis.gradients import Signal, gradient_noise, signals
+from nettool.analysis.layers import Health, activation_distributions
+from nettool.analysis.verdicts import Verdict
+from nettool.model.verdicts import linear_warning
+from nettool.training.evaluation import evaluating
+from nettool.workflows.diagnosis.patient import Patient, examples_of
+
+MANY = 0.5
+"""Of the units of a layer: some always are dead, or at an end."""
+VANISHING, EXPLODING = 1e-3, 1e3
+"""Of the gradient at the output, how much is left at the first layer."""
+NOISY = 0.9
+"""Of the squared length of a batch's gradient: so much of it is chance."""
+MOST_EXAMPLES = 2000
+_LEAKY = ("leaky_relu", "lets a little through below 0; a lower learning rate kills fewer units, too")
+_UNENDING = ("relu", "has no upper end; or keep it with smaller first weights, scaled data, a lower learning rate")
+
+
+def linearity(patient: Patient) -> Verdict | str:
+    """Whether the layers compose to a straight line though nobody asked for one."""
+    if linear_warning(patient.trained.plan) is None:
+        return "no hidden layers without an activation"
+    num = sum(layer.num_parameters > 0 for layer in patient.trained.plan.leaves()) - 1
+    return Verdict(
+        "linear by mistake",
+        "The network can draw nothing but straight lines: linear functions composed remain linear.",
+        (f"It has {num} hidden layer{'s' if num > 1 else ''}, and nothing between input and output bends.",),
+        patient.activation("relu", [layer.name for layer in patient.trained.plan.leaves()], "so that it can bend"),
+    )
+
+
+def _units(patient: Patient) -> Sequence[Health]:
+    trained = patient.trained
+    with patient.subject.computing(), evaluating(trained.network):
+        return activation_distributions(trained.network, trained.plan, patient.batch(MOST_EXAMPLES))[1]
+
+
+def dead_units(patient: Patient) -> Verdict | str:
+    """Whether units of relu put out nothing any more."""
+    text = "Units put out 0 for every training example, so that no gradient reaches them and they learn no more."
+    return _ill(patient, "dead ReLUs", text, lambda health: health.dead, _LEAKY)
+
+
+def saturated_units(patient: Patient) -> Verdict | str:
+    """Whether units of sigmoid and tanh are at their ends."""
+    text = "Units are at an end of their activation for nearly every example, where its slope is nearly 0."
+    return _ill(patient, "saturated units", text, lambda health: health.saturated, _UNENDING)
+
+
+def _ill(
+    patient: Patient, name: str, text: str, count: Callable[[Health], int], other: tuple[str, str]
+) -> Verdict | str:
+    units = _units(patient)
+    found = [health for health in units if count(health) >= max(MANY * health.num_units, 1)]
+    if not found:
+        return f"{sum(map(count, units))} of {sum(health.num_units for health in units):,} units"
+    evidence = tuple(f"{health.name}: {count(health)} of {health.num_units} units." for health in found)
+    cure = patient.activation(other[0], [health.name for health in found], other[1])
+    return Verdict(name, text, evidence, cure)
+
+
+def reach_of_gradients(patient: Patient) -> Verdict | str:
+    """Whether the gradient that reaches the first layer is of the size of that at the output."""
+    trained = patient.trained
+    found = partial(signals, plan=trained.plan, batch=patient.batch(MOST_EXAMPLES // 4), loss=trained.loss.mean)
+    with patient.subject.computing():
+        first = patient.first_network()
+        at_start = found(first.train())
+        at_best = found(trained.network)
+    told = (
+        f"at the first layer {_left(at_start):.2g} of that at the output when training began, and {_left(at_best):.2g} "
+        "with the best weights"
+    )
+    if len(at_start) < 2 or VANISHING < _left(at_start) < EXPLODING:
+        return told
+    vanishes = _left(at_start) <= VANISHING
+    by_layer = "; ".join(f"{one.layer} {one.size / max(at_start[-1].size, 1e-300):.1g}" for one in _some(at_start))
+    return Verdict(
+        "vanishing gradients" if vanishes else "exploding gradients",
+        "The first layers hardly learn: the gradient that reaches them is next to nothing."
+        if vanishes
+        else "The gradient grows from layer to layer on its way back, so that single steps may go anywhere.",
+        (f"The gradient is {told}.", f"By layer, when training began: {by_layer}."),
+        patient.activation("relu", [one.layer for one in at_start], "its slope is 1")
+        + "\n# or `norm: batch_norm` in each layer, or `residual` around them"
+        if vanishes
+        else f"{patient.optimizer(clip_norm=1)}\n# and `init: he`, or `norm: layer_norm` in each layer",
+    )
+
+
+def _left(found: Sequence[Signal]) -> float:
+    return found[0].size / max(found[-1].size, 1e-300) if found else 1.0
+
+
+def _some(found: Sequence[Signal]) -> list[Signal]:
+    step = max(1, -(-len(found) // 6))
+    return [*found[:-1:step], found[-1]]
+
+
+def noise_of_batches(patient: Patient) -> Verdict | str:
+    """Whether what the batches say is mostly chance."""
+    trained = patient.trained
+    size = patient.experiment.batch_size
+    num = len(patient.subject.train)
+    size = (num if size == "full" else min(size, num)) * patient.experiment.accumulate
+    batch = patient.batch(MOST_EXAMPLES)
+    with patient.subject.computing():
+        at_start = gradient_noise(patient.first_network(), batch, trained.loss.mean)
+        later = gradient_noise(patient.network_when(0.5), batch, trained.loss.mean)
+    shares = (at_start.share(size), later.share(size))
+    told = (
+        f"chance is {shares[0]:.0%} of the squared gradient of {examples_of(size)} when training begins, and "
+        f"{shares[1]:.0%} half-way down"
+    )
+    if size >= num or min(shares) < NOISY:
+        return told
+    better = 2 ** max(1, round(at_start.scale - 1).bit_length()) if at_start.signal > 0 else 32
+    better = min(max(better, 2 * size), num)
+    return Verdict(
+        "batches too small",
+        "What a single batch says is mostly chance, so that training wanders more than it goes down.",
+        (
+            f"{told[0].upper()}{told[1:]}.",
+            f"Of {examples_of(better)} it is {at_start.share(better):.0%} when training begins.",
+        ),
+        f"batch_size: {better}   # fewer and surer steps, and faster; `accumulate` where memory is short",
+    )

@@ -1,0 +1,230 @@
+"""A run that is examined, and what several checks measure of it, each number once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nettool.analysis.learning import Learning
+from nettool.analysis.outcomes import Array
+from nettool.config.experiment import Experiment
+from nettool.config.load import load
+from nettool.config.signature import ClassTarget, LabelTarget, NextTarget, NumberTarget
+from nettool.data.dataset import Batch, Dataset, to_tensor
+from nettool.data.examples import Split, spread
+from nettool.model.compile import Network, compile_network
+from nettool.model.memory import evaluation_chunk
+from nettool.training.classification_metrics import decide
+from nettool.training.evaluation import evaluating, forward
+from nettool.workflows.examples import found_data, has_split, load_examples
+from nettool.workflows.pictures.path import past_weights
+from nettool.workflows.pictures.subject import Subject, Unsuitable
+from nettool.workflows.trained import Trained
+
+MOST_EXAMPLES, MOST_FLOPS = 5000, 5e10
+"""Of each split that losses are measured on, and about as much arithmetic: enough for a mean."""
+FLOPS_OF_GRADIENTS = 1e10
+"""Of the examples that gradients are taken of, forward."""
+FEWEST_EXAMPLES = 32
+LEAST = 1e-12
+"""A probability that the naive model gives at least, so that its loss is a number."""
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What each example adds to the loss of a split, without dropout: float64 [n], whose mean the loss is."""
+
+    each: Array
+
+    @property
+    def mean(self) -> float:
+        """The loss, as training has it."""
+        return float(self.each.mean())
+
+    @property
+    def error(self) -> float:
+        """The standard error of the mean: by how much another split of this size would differ."""
+        return float(self.each.std() / np.sqrt(len(self.each)))
+
+    def less(self, other: Losses) -> Losses:
+        """How much worse than another model, example by example."""
+        return Losses(self.each - other.each)
+
+
+class Patient:
+    """A run, what it left, and its best weights."""
+
+    def __init__(self, subject: Subject) -> None:
+        self.subject = subject
+        self.found: list[str] = []
+        """Verdicts so far: what comes later may follow from them."""
+
+    @cached_property
+    def experiment(self) -> Experiment:
+        """The resolved config."""
+        return load(self.subject.run.config).experiment
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """run.json."""
+        return self.subject.record
+
+    @property
+    def trained(self) -> Trained:
+        """The best weights."""
+        return self.subject.trained
+
+    @cached_property
+    def train(self) -> Split:
+        """Examples of the training split, as many as it takes."""
+        return self._some(self.subject.train)
+
+    @cached_property
+    def validation(self) -> Split:
+        """The same of the validation split; never of the test. Raises Unsuitable where there is none."""
+        spec = found_data(self.trained.experiment.data)
+        if not has_split(spec, "validation"):
+            raise Unsuitable("there is no validation split")
+        return self._some(load_examples(self.trained, spec, "validation")[0])
+
+    def _some(self, split: Split) -> Split:
+        most = min(MOST_EXAMPLES, max(FEWEST_EXAMPLES, int(MOST_FLOPS / max(self.trained.plan.flops, 1))))
+        return split if len(split) <= most else split.take(spread(len(split), most))
+
+    @cached_property
+    def train_losses(self) -> Losses:
+        """With the best weights, on the training split."""
+        return self._losses(self.train)[0]
+
+    @cached_property
+    def validation_losses(self) -> Losses:
+        """With the best weights, on the validation split."""
+        return self._on_validation[0]
+
+    @cached_property
+    def naive_losses(self) -> Losses:
+        """Of the naive model, on the validation split."""
+        return self._on_validation[1]
+
+    @cached_property
+    def _on_validation(self) -> tuple[Losses, Losses]:
+        return self._losses(self.validation)
+
+    @cached_property
+    def naive_loss(self) -> float:
+        """Of the naive model: on the validation split, or on that of training where there is none."""
+        try:
+            return self.naive_losses.mean
+        except Unsuitable:
+            return self._losses(self.train)[1].mean
+
+    @cached_property
+    def learning(self) -> Learning:
+        """What the losses of the epochs say."""
+        return Learning.from_rows(self.subject.rows, self.naive_loss)
+
+    def _losses(self, split: Split) -> tuple[Losses, Losses]:
+        """Of the network, and of the naive model."""
+        trained, loss = self.trained, self.trained.loss
+        dataset = Dataset.from_split(split, trained.device)
+        own, naive, weight, at = [], [], 0.0, 0
+        with self.subject.computing():
+            for batch in dataset.chunks(evaluation_chunk(trained.plan)):
+                with evaluating(trained.network):
+                    logits = trained.network(batch.features)
+                said = self._naive_logits(dataset, at, len(logits)).to(logits).expand_as(logits)
+                at += len(logits)
+                counts = 1.0 if batch.weights is None else batch.weights
+                own.append(loss.each(logits, batch.target) * counts)
+                naive.append(loss.each(said, batch.target) * counts)
+                weight += float(loss.weight_of(batch.target, batch.weights))
+        is_plain = split.weights is None and loss.class_weights is None
+        scale = 1.0 if is_plain else len(split) / max(weight, LEAST)
+        each, others = (torch.cat(parts).cpu().double().numpy() * scale for parts in (own, naive))
+        return Losses(each), Losses(others)
+
+    def _naive_logits(self, dataset: Dataset, start: int, num: int) -> Tensor:
+        """What the naive model would have to put out for these examples."""
+        if dataset.naive is not None:
+            return dataset.naive[start : start + num]
+        said = torch.tensor(self.trained.baseline, dtype=torch.float64)
+        match self.trained.target:
+            case NumberTarget():
+                return torch.zeros(1, len(said))  # their mean, in standardised units
+            case ClassTarget(binary=True) | LabelTarget():
+                return torch.logit(said, eps=LEAST)[None]
+            case ClassTarget() | NextTarget():
+                return said.clamp_min(LEAST).log()[None]
+
+    def first_network(self) -> Network:
+        """The network as training began with it."""
+        trained = self.trained
+        return compile_network(trained.plan, trained.experiment.seed, trained.device)
+
+    def network_when(self, share: float) -> Network:
+        """The network as it was when this share of what the training loss fell by had been gained, of the epochs whose
+        weights are known; at the latest, the best.
+        """
+        epochs, past = past_weights(self.subject.run)
+        learning = self.learning
+        wanted = learning.train[0] - share * (learning.train[0] - learning.train.min())
+        reached = learning.epochs[np.argmax(learning.train <= wanted)]
+        for epoch, weights in zip(epochs, past, strict=True):
+            if epoch >= reached:
+                return self.subject.with_weights(weights).trained.network
+        return self.trained.network
+
+    def said(self, split: Split) -> Array:
+        """What the best weights say: the class, int64 [n], or numbers in standardised units, float64 [n, outputs]."""
+        trained = self.trained
+        with self.subject.computing():
+            features = to_tensor(split.features, trained.device)
+            logits = forward(trained.network, features, evaluation_chunk(trained.plan))
+            said = trained.loss.predictions(logits).cpu().double().numpy()
+        return said if isinstance(trained.target, NumberTarget) else decide(said)
+
+    @property
+    def rate(self) -> float:
+        """The learning rate, that of the first step where a schedule changes it."""
+        return self.experiment.optimizer.rate
+
+    def optimizer(self, **changes: float) -> str:
+        """The line of the config, with these settings in place of its own."""
+        spec = self.experiment.optimizer
+        given = spec.model_dump(exclude_defaults=True)
+        settings = {"name": spec.name, "lr": self.rate, **given, **changes}
+        inside = ", ".join(f"{name}: {show_value(value)}" for name, value in settings.items() if value is not None)
+        return f"optimizer: {{{inside}}}"
+
+    def activation(self, name: str, layers: Sequence[str], why: str) -> str:
+        """The line of the config that gives these layers another activation; in words where each has one of its own."""
+        leaves = [layer for layer in self.trained.plan.leaves() if layer.name in layers]
+        own = [layer.name for layer in leaves if getattr(layer.spec, "activation", None) is not None]
+        return f"# in {in_order(own)}: activation: {name} ({why})" if own else f"activation: {name}   # {why}"
+
+    def batch(self, most: int) -> Batch:
+        """So many training examples, or as many as it takes."""
+        fitting = max(FEWEST_EXAMPLES, int(FLOPS_OF_GRADIENTS / max(self.trained.plan.flops, 1)))
+        return self.subject.some(min(most, fitting, self.subject.most_examples))
+
+
+def show_value(value: Any) -> str:
+    """A setting as the config has it."""
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def in_order(names: Sequence[str]) -> str:
+    """`a, b and c`."""
+    *before, last = names
+    return f"{', '.join(before)} and {last}" if before else last
+
+
+def examples_of(num: int) -> str:
+    """`1 example`, `1,000 examples`."""
+    return f"{num:,} example{'' if num == 1 else 's'}"
