@@ -19,7 +19,7 @@ from nettool.config.signature import ClassTarget, LabelTarget, NextTarget, Numbe
 from nettool.data.dataset import Batch, Dataset
 from nettool.data.encoders import TableEncoder
 from nettool.data.examples import Split, spread
-from nettool.errors import DataError, RunError, UsageError
+from nettool.errors import DataError, UsageError
 from nettool.model.compile import compile_network
 from nettool.runs.directory import RunDirectory
 from nettool.runs.journal import read_metrics, read_record
@@ -66,10 +66,10 @@ class Subject:
 
     @cached_property
     def rows(self) -> list[dict[str, float | None]]:
-        """metrics.csv. Raises RunError where no epoch has ended."""
+        """metrics.csv. Raises Unsuitable where no epoch has ended."""
         rows = read_metrics(self.run)
         if not rows:
-            raise RunError(f"{self.run.path}: no epoch has ended yet, so there is nothing to draw.")
+            raise Unsuitable(f"{self.run.path}: no epoch has ended yet, so there is nothing to draw.")
         return rows
 
     @cached_property

@@ -56,7 +56,7 @@ def comparison_page(found: Comparison, folder: Path) -> Page:
         Section("best", "Which is the best", _best(found, best)),
         Section("runs", "All of them", [_table(found, best, folder)]),
         Section("pictures", "Side by side", _pictures(found, missing)),
-        Section("use", "How to use the best, and how to get it again", _use(best, missing) if best else []),
+        Section("use", "How to use the best, and get it again", _use(best, missing) if best else []),
     ]
     title, status, why = _heading(found)
     return Page(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -72,28 +71,24 @@ def gather(run: RunDirectory, subject: Subject) -> Gathered:
         found.experiment = load(run.config).experiment
     try:
         found.trained = subject.trained
+        found.plan = found.trained.plan
     except UsageError:
         raise
     except NettoolError as error:
-        missing.add("all that needs its weights", str(error))
-        _without_weights(found)
-        return found
-    found.plan = found.trained.plan
-    _check_split(subject)
-    with missing.noting("the metrics"):
-        found.evaluation = measure(found.trained, subject.examples, subject.split)
+        missing.add_all("all that needs its weights", str(error))
+        with Missing({}).noting("the network"):  # which its config and data tell as well, if they are there
+            found.plan = check_config(load(run.config), all_rows=False).plan
+    else:
+        _look_at_data(subject, missing)
+        with missing.noting("the metrics"):
+            found.evaluation = measure(found.trained, subject.examples, subject.split)
     found.pictures = pictures_of(subject, missing)
     return found
 
 
-def _without_weights(found: Gathered) -> None:
-    """What there is all the same: of what else is missing, the weights are the reason."""
-    found.pictures = pictures_of(found.subject, Missing({}))
-    with Missing({}).noting("the network"):
-        found.plan = check_config(load(found.run.config), all_rows=False).plan
-
-
-def _check_split(subject: Subject) -> None:
-    """Raise UsageError for a split that the data have not. Data that are gone cannot tell."""
-    with suppress(DataError):
-        _ = subject.split
+def _look_at_data(subject: Subject, missing: Missing) -> None:
+    """Raise UsageError for a split that the data have not; data that are gone cannot tell, and are missing."""
+    try:
+        _ = subject.split, subject.examples
+    except DataError as error:
+        missing.add_all("all that needs its data", str(error))

@@ -16,6 +16,12 @@ class Missing:
     def __init__(self, names: dict[str, str]) -> None:
         self._names = names
         self._by_reason: dict[str, list[str]] = {}
+        self._whole: set[str] = set()
+
+    def add_all(self, what: str, why: str) -> None:
+        """All of this is missing: no part of it is named any more."""
+        self.add(what, why)
+        self._whole.add(self._shown(why))
 
     @contextmanager
     def noting(self, what: str) -> Iterator[None]:
@@ -31,13 +37,17 @@ class Missing:
 
     def add(self, what: str, why: str) -> None:
         """This is missing."""
+        why = self._shown(why)
+        if why not in self._whole:
+            self._by_reason.setdefault(why, []).append(what)
+
+    def _shown(self, why: str) -> str:
+        """In one line, with the names of the page."""
         for path, name in self._names.items():
             why = why.replace(path, name)
-        found = self._by_reason.setdefault(why, [])
-        if what not in found:
-            found.append(what)
+        return " ".join(why.split())
 
     @property
     def sentences(self) -> tuple[str, ...]:
         """What is missing and why."""
-        return tuple(f"{listed(what)}: {why}" for why, what in self._by_reason.items())
+        return tuple(f"{listed(dict.fromkeys(what))}: {why}" for why, what in self._by_reason.items())

@@ -24,6 +24,7 @@ from nettool.workflows.report.blocks import (
     Text,
     duration,
     moment,
+    plural,
     whole,
 )
 from nettool.workflows.report.colours import Token, yaml_tokens
@@ -37,6 +38,7 @@ from nettool.workflows.report.tables import (
     mistakes_table,
     network_table,
     parts_table,
+    recorded_table,
 )
 from nettool.workflows.report.use import an_example, commands, made_with, shown_path, title_of
 
@@ -62,7 +64,7 @@ def run_page(run: RunDirectory, wishes: Wishes, overrides: Sequence[str] = ()) -
         Section("quality", "How good it is", _quality(found)),
         Section("mistakes", "What it writes" if found.is_of_text else "Where it is wrong", _mistakes(found)),
         Section("inside", "What goes on inside", _gallery(found, "inside")),
-        Section("use", "How to use it, and how to get it again", _use(found)),
+        Section("use", "How to use it, and get it again", _use(found)),
     ]
     status, tone = status_of(found.record)
     return Page(
@@ -130,8 +132,10 @@ def _diagnosis(found: Gathered) -> list[Block]:
     blocks: list[Block] = [
         Finding(each.name, each.text, each.evidence, yaml_tokens(each.cure.strip("\n"))) for each in verdicts
     ]
-    if not verdicts and any(each.is_told for each in looked):
-        blocks.append(Text("Nothing, as far as the checks below could look.", "good"))
+    told = sum(each.is_told for each in looked)
+    if not verdicts and told:
+        rest = "" if told == len(looked) else f" The other {len(looked) - told} cannot be told."
+        blocks.append(Text(f"Nothing: {plural(told, 'check')} found all well.{rest}", "plain" if rest else "good"))
     return [*blocks, checks_table(looked)] if looked else blocks
 
 
@@ -174,6 +178,8 @@ def _quality(found: Gathered) -> list[Block]:
         blocks.append(metrics_table(found.evaluation))
         if found.evaluation.parts:
             blocks.append(parts_table(found.evaluation.parts))
+    elif found.record.get("metrics"):
+        blocks.append(recorded_table(found.record["metrics"], found.record.get("baseline", {})))
     return blocks + _gallery(found, "quality")
 
 

@@ -15,7 +15,7 @@ from nettool.workflows.report.blocks import MOST_OPEN, Cell, Table, counted, mea
 from nettool.workflows.report.pictures import image_uri
 
 MOST_EPOCHS = 200
-MOST_LETTERS = 200
+MOST_LETTERS = 120
 """Of a cell with a user's text."""
 Row = Mapping[str, float | None]
 
@@ -75,11 +75,21 @@ def _layer(name: str, settings: str, output: str, parameters: int, flops: int) -
 
 def metrics_table(found: Evaluation) -> Table:
     """Every metric beside that of the naive model, and which way is better."""
-    rows = [(Cell("loss"), measured(found.loss), Cell("", is_empty=True), Cell("smaller"))]
-    for name, value in found.metrics.items():
-        better = "larger" if METRICS[name].mode == "max" else "smaller"
-        rows.append((Cell(name.replace("_", " ")), measured(value), measured(found.baseline.get(name)), Cell(better)))
     caption = f"Every metric on the {found.data} split, beside a model that has learned next to nothing"
+    return _metrics(caption, {"loss": found.loss, **found.metrics}, found.baseline)
+
+
+def recorded_table(metrics: Row, baseline: Row) -> Table:
+    """The same of what the run wrote down itself, where it cannot be measured again."""
+    return _metrics("In validation, as it was written down at the best epoch", metrics, baseline)
+
+
+def _metrics(caption: str, metrics: Row, baseline: Row) -> Table:
+    rows = []
+    for name, value in metrics.items():
+        better = "larger" if name in METRICS and METRICS[name].mode == "max" else "smaller"
+        beside = measured(baseline[name]) if name in baseline else Cell("", is_empty=True)
+        rows.append((Cell(name.replace("_", " ")), measured(value), beside, Cell(better)))
     return Table(caption, ("metric", "network", "baseline", "better is"), rows)
 
 
@@ -98,7 +108,11 @@ def parts_table(parts: Sequence[Group]) -> Table:
 def checks_table(looked: Sequence[Looked]) -> Table:
     """Everything that was looked at, and what was seen."""
     rows = [
-        (Cell(each.check), Cell("found" if each.verdict else "fine" if each.is_told else "not known"), Cell(each.seen))
+        (
+            Cell(each.check),
+            Cell("found" if each.verdict else "fine" if each.is_told else "cannot be told"),
+            Cell(each.seen),
+        )
         for each in looked
     ]
     return Table("What was looked at", ("check", "state", "what was seen"), rows, folded=f"All {len(rows)} checks")
