@@ -30,6 +30,22 @@ def main() -> None:
                 ["plot", name, *kinds, "--format", "png", "--to", HERE / "gallery"],
             ):
                 subprocess.run([NETTOOL, *map(str, command)], cwd=folder, check=True)
+        _photograph_report(Path(folder))
+
+
+def _photograph_report(folder: Path) -> None:
+    """The top of a page of `nettool report`, as a browser shows it."""
+    subprocess.run([NETTOOL, "report", "diabetes"], cwd=folder, check=True)
+    command = [
+        "chromium",
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--hide-scrollbars",
+        "--window-size=1180,1000",
+    ]
+    photograph = f"--screenshot={HERE / 'gallery' / 'report.png'}"
+    subprocess.run([*command, photograph, (folder / "diabetes" / "report.html").as_uri()], check=True)
 
 
 if __name__ == "__main__":
