@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from nettool.analysis.verdicts import Verdict
 from nettool.config.layers import CUSTOM_LAYERS, LAYERS, LayerSettings
 from nettool.config.load import Loaded, load_mapping
 from nettool.config.load import load as load_config
@@ -23,6 +24,7 @@ from nettool.workflows import evaluate as evaluation
 from nettool.workflows import generate as generation
 from nettool.workflows import predict as prediction
 from nettool.workflows import train as training
+from nettool.workflows.diagnosis.diagnose import diagnose
 from nettool.workflows.pictures.draw import check_kinds
 from nettool.workflows.pictures.kinds import KINDS
 from nettool.workflows.pictures.subject import Subject, Wishes
@@ -115,6 +117,10 @@ class Run:
         """
         check_kinds([kind])
         return KINDS[kind].draw(Subject(self._directory, Wishes(split, tuple(features))))
+
+    def diagnose(self) -> tuple[Verdict, ...]:
+        """What is the matter with the run, with the evidence and what to change; () where nothing is."""
+        return diagnose(Subject(self._directory, Wishes()))
 
     def report(self, to: str | Path | None = None, split: SplitName | None = None) -> Path:
         """Write all about the run as one page of HTML (default: report.html in its directory); return its path.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -33,6 +33,11 @@ TagOption = Annotated[
     typer.Option(metavar="KEY=VALUE", help="Group runs by this, as often as needed: --tag sweep=a", show_default=False),
 ]
 
+LogOption = Annotated[
+    Literal["tensorboard"] | None,
+    typer.Option(help="Write event files for TensorBoard into RUN/tensorboard. Needs nettool[tensorboard]."),
+]
+
 
 def parse_tags(tags: Sequence[str] | None) -> dict[str, str]:
     """`sweep=a` as a mapping. Raises UsageError for what is none."""
@@ -43,6 +48,16 @@ def parse_tags(tags: Sequence[str] | None) -> dict[str, str]:
             raise UsageError(f"--tag {tag}: a tag is written KEY=VALUE, such as sweep=a.")
         found[key] = value
     return found
+
+
+def wants_board(log: str | None) -> bool:
+    """Whether event files for TensorBoard are wanted. Raises UsageError where it is not installed."""
+    if log is None:
+        return False
+    from nettool.workflows.board import check_board
+
+    check_board()
+    return True
 
 
 def split_run(run: Path | None, overrides: Sequence[str] | None) -> tuple[Path | None, list[str]]:

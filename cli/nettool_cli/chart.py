@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 HEIGHT = 8
 LOG_FROM = 20
 MARKS = {"train": "·", "validation": "*"}
+POINTER = "▲"
+"""On the axis below a curve, under a value of note."""
 
 
 def loss_chart(train: Sequence[float], validation: Sequence[float | None], width: int, unicode: bool = True) -> str:
@@ -18,17 +20,33 @@ def loss_chart(train: Sequence[float], validation: Sequence[float | None], width
     return _chart(curves, width, legend, unicode)
 
 
-def curve_chart(values: Sequence[float], width: int, below: str, unicode: bool = True) -> str:
-    """One curve, with a line below it that says what goes from left to right."""
-    return _chart({"validation": list(values)}, width, below, unicode)
+def curve_chart(
+    values: Sequence[float], width: int, below: str, unicode: bool = True, noted: int | None = None, note: str = ""
+) -> str:
+    """One curve, with a line below it that says what goes from left to right.
+
+    noted: the place of a value to point at. note: what it is.
+    """
+    share = None if noted is None else noted / max(len(values) - 1, 1)
+    legend = below if noted is None else f"{below}   {_pointer(unicode)} {note}"
+    return _chart({"validation": list(values)}, width, legend, unicode, share)
+
+
+def _pointer(unicode: bool) -> str:
+    return POINTER if unicode else "^"
 
 
 def _mark(name: str, unicode: bool) -> str:
     return MARKS[name] if unicode else MARKS[name].replace("·", ".")
 
 
-def _chart(curves: Mapping[str, Sequence[float]], width: int, legend: str, unicode: bool) -> str:
-    """The axis is logarithmic where the values span more than a factor of LOG_FROM."""
+def _chart(
+    curves: Mapping[str, Sequence[float]], width: int, legend: str, unicode: bool, noted: float | None = None
+) -> str:
+    """The axis is logarithmic where the values span more than a factor of LOG_FROM.
+
+    noted: of the way from left to right, where something is to be pointed at.
+    """
     finite = [value for curve in curves.values() for value in curve if abs(value) < float("inf")]
     longest = max(len(curve) for curve in curves.values())
     if longest < 2 or not finite:
@@ -46,7 +64,10 @@ def _chart(curves: Mapping[str, Sequence[float]], width: int, legend: str, unico
     axis = "│" if unicode else "|"
     labels = {0: f"{high:.4g}", HEIGHT - 1: f"{low:.4g}"}
     lines = [f"{labels.get(index, ''):>9} {axis}{''.join(row).rstrip()}" for index, row in enumerate(rows)]
-    lines.append(f"{'':>9} {'└' if unicode else '+'}{('─' if unicode else '-') * columns}")
+    below = ["─" if unicode else "-"] * columns
+    if noted is not None:
+        below[round(noted * (columns - 1))] = _pointer(unicode)
+    lines.append(f"{'':>9} {'└' if unicode else '+'}{''.join(below)}")
     lines.append(f"{'':>11}{legend}{'   (log axis)' if is_log else ''}")
     return "\n".join(lines)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -66,16 +65,19 @@ def _print(run: str, status: str, looked: list[Looked]) -> None:
         typer.echo("   change:")
         for line in verdict.cure.splitlines():
             typer.echo(f"     {console.printable(line)}")
-    _list("fine:", [(one.check, one.seen) for one in looked if one.verdict is None and one.is_told])
-    _list("cannot be told:", [(one.check, one.seen) for one in looked if not one.is_told])
-
-
-def _list(title: str, rows: Iterable[tuple[str, str]]) -> None:
-    rows = list(rows)
-    if rows:
-        typer.echo(f"\n{title}")
-    for name, seen in rows:
+    fine = [(one.check, one.seen) for one in looked if one.verdict is None and one.is_told]
+    if fine:
+        typer.echo("\nfine:")
+    for name, seen in fine:
         _say(seen, f"  {name:<27} ", " " * 30)
+    reasons: dict[str, list[str]] = {}
+    for one in looked:
+        if not one.is_told:
+            reasons.setdefault(one.seen, []).append(one.check)
+    if reasons:
+        typer.echo("\ncannot be told:")
+    for reason, names in reasons.items():
+        _say(f"{', '.join(names)}: {reason}", "  ", "    ")
 
 
 def _say(text: str, first: str, others: str) -> None:

@@ -46,32 +46,56 @@ def find_lr(
         _show(found)
     rate, test = found.rate, found.test
     if as_json:
-        tried = [{"lr": lap.rate, "loss": lap.loss if math.isfinite(lap.loss) else None} for lap in found.laps]
+        tried = [
+            {"lr": lap.rate, "loss": lap.loss if math.isfinite(lap.loss) else None, "deviation": lap.deviation}
+            for lap in found.laps
+        ]
         seen = {"rates": test.rates, "losses": test.losses, "smooth": test.smooth}
-        console.print_json({"lr": rate, "tried": tried, **seen})
+        console.print_json({"lr": rate, "measured": found.measured.replace(" ", "_"), "tried": tried, **seen})
     else:
         typer.echo(f"{rate:g}")
 
 
 def _show(found: FoundRate) -> None:
     """The chart of the test, and how the race went."""
+    test, repeats = found.test, found.num_seeds > 1
+    _draw(found)
+    if not found.laps:
+        return
+    times = f"{found.num_seeds} short trainings" if repeats else "a short training"
+    whose = "their" if repeats else "its"
+    mean = f", as a mean over {found.num_seeds} seeds" if repeats else ""
+    console.message(
+        f"the training loss was lowest at {test.lowest:.2g}, where steps were nearly too large. Rates around a fifth "
+        f"of that, each in {times} of at most {found.num_steps:,} steps, by {whose} lowest {found.measured}{mean}:"
+    )
+    headers = ("learning rate", found.measured, *(["+-"] if repeats else []))
+    rows = [
+        (
+            f"{lap.rate:g}{' (best)' if lap.rate == found.rate else ''}",
+            f"{lap.loss:.4g}" if math.isfinite(lap.loss) else "diverged",
+            *([console.number(lap.deviation)] if repeats else []),
+        )
+        for lap in found.laps
+    ]
+    console.stderr().print(console.table(headers, rows))
+    if repeats:
+        console.message(
+            f"+- is the noise: how far trainings with the same rate lie apart, by their {found.num_seeds} seeds alone "
+            "(standard deviation). Rates whose losses differ by less are about as good."
+        )
+    console.message(f"a rate to train with: optimizer.lr={found.rate:g}")
+
+
+def _draw(found: FoundRate) -> None:
+    """The training loss of the test by its rate, with the rate that is suggested, if it lies there."""
     from nettool_cli.chart import curve_chart
 
     out, test = console.stderr(), found.test
     width, is_unicode = min(out.width, 100), out.encoding.startswith("utf")
-    below = f"learning rate {test.rates[0]:.1g} to {test.rates[-1]:.2g}"
-    out.print(curve_chart(test.smooth, width, below, is_unicode))
-    if not found.laps:
+    below = f"learning rate {test.rates[0]:.1g} to {test.rates[-1]:.2g}   * training loss"
+    if not found.laps or found.rate > test.rates[-1]:
+        out.print(curve_chart(test.smooth, width, below, is_unicode))
         return
-    console.message(
-        f"the loss was lowest at {test.lowest:.2g}, where steps were nearly too large. Rates around a fifth of that, "
-        f"each in {'a short training' if found.num_seeds == 1 else f'{found.num_seeds} short trainings'} "
-        f"of at most {found.num_steps:,} steps:"
-    )
-    rows = [(f"{lap.rate:g}{' (best)' if lap.rate == found.rate else ''}", _loss(lap.loss)) for lap in found.laps]
-    out.print(console.table(("learning rate", "loss"), rows))
-    console.message(f"a rate to train with: optimizer.lr={found.rate:g}")
-
-
-def _loss(loss: float) -> str:
-    return f"{loss:.4g}" if math.isfinite(loss) else "diverged"
+    nearest = min(range(len(test.rates)), key=lambda place: abs(math.log(test.rates[place] / found.rate)))
+    out.print(curve_chart(test.smooth, width, below, is_unicode, nearest, f"{found.rate:g}, the best"))

@@ -21,6 +21,7 @@ from nettool_cli import (
     diagnose,
     doctor,
     evaluate,
+    explain,
     find_lr,
     generate,
     init,
@@ -53,6 +54,7 @@ app.command("sweep")(sweep.sweep)
 app.command("find-lr")(find_lr.find_lr)
 app.command("eval")(evaluate.evaluate)
 app.command("predict")(predict.predict)
+app.command("explain")(explain.explain)
 app.command("generate")(generate.generate)
 app.command("verify")(verify.verify)
 app.command("plot")(plot.plot)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nettool.errors import UsageError
 from nettool_cli import console
 from nettool_cli.arguments import JsonOption, RunArgument, TagOption, parse_tags
 
@@ -108,7 +109,11 @@ def compare(
     from nettool.workflows.compare import compare as compare_runs
     from nettool.workflows.compare import draw
 
+    if as_csv and as_json:
+        raise UsageError("--csv and --json: name one of them.")
     found = compare_runs(runs or [], parse_tags(tag), by)
+    if found.note:
+        console.message(found.note)
     if as_json:
         console.print_json({"monitor": found.monitor, "differ": list(found.keys), "runs": found.rows()})
     elif as_csv:

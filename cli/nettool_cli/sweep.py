@@ -10,7 +10,7 @@ import typer
 
 from nettool.errors import UsageError
 from nettool_cli import console
-from nettool_cli.arguments import OptionalConfigArgument, TagOption, parse_tags
+from nettool_cli.arguments import LogOption, OptionalConfigArgument, TagOption, parse_tags, wants_board
 from nettool_cli.train import rather_told
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def sweep(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="List the points, all of them checked, and write nothing.")
     ] = False,
+    log: LogOption = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no table; errors are shown.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON, not just the directory.")] = False,
 ) -> None:
@@ -65,8 +66,9 @@ def sweep(
 
     if resume is not None:
         _check_alone(config, ranges, seeds, folds, random, sweep_dir, tag, dry_run)
+        board = wants_board(log)
         with _watching(quiet) as watcher:
-            outcome = resume_sweep(None if resume == "last" else Path(resume), watcher)
+            outcome = resume_sweep(None if resume == "last" else Path(resume), watcher, board)
     else:
         if config is None:
             raise UsageError("name a config and what is varied: nettool sweep CONFIG optimizer.lr=1e-4..1e-1:log:16")
@@ -75,8 +77,9 @@ def sweep(
         if dry_run:
             _show(plan(config, request, most), as_json)
             return
+        board = wants_board(log)
         with _watching(quiet) as watcher:
-            outcome = train_sweep(config, request, watcher, sweep_dir, parse_tags(tag), most)
+            outcome = train_sweep(config, request, watcher, sweep_dir, parse_tags(tag), most, board)
     with rather_told(outcome.error):
         if as_json:
             console.print_json(_as_json(outcome))

@@ -11,7 +11,14 @@ import typer
 
 from nettool.errors import InterruptedRun, NettoolError, UsageError
 from nettool_cli import console
-from nettool_cli.arguments import OptionalConfigArgument, OverridesArgument, TagOption, parse_tags
+from nettool_cli.arguments import (
+    LogOption,
+    OptionalConfigArgument,
+    OverridesArgument,
+    TagOption,
+    parse_tags,
+    wants_board,
+)
 
 if TYPE_CHECKING:
     from nettool.config.load import Loaded
@@ -49,6 +56,7 @@ def train(
     plots: Annotated[
         bool, typer.Option("--plots", help="At the end draw pictures of the run, as `nettool plot --format png` does.")
     ] = False,
+    log: LogOption = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary; errors are shown.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the run's record as JSON, not just its path.")] = False,
 ) -> None:
@@ -62,7 +70,8 @@ def train(
 
     if resume is not None:
         given = {"--run-dir": run_dir, "--dry-run": dry_run, "--tag": tag, "--skip-done": skip_done}
-        outcome = _go_on(resume, _changes_of_run(config, changes, [name for name in given if given[name]]), quiet)
+        changes = _changes_of_run(config, changes, [name for name in given if given[name]])
+        outcome = _go_on(resume, changes, quiet, wants_board(log))
     elif config is None:
         raise UsageError("name a config to train: nettool train CONFIG. `nettool init` lists examples.")
     elif dry_run:
@@ -72,7 +81,7 @@ def train(
         loaded = load(config, changes)  # its mistakes are told before torch is loaded
         if skip_done and _is_done(loaded, quiet, as_json):
             return
-        outcome = _begin(loaded, run_dir, quiet, parse_tags(tag))
+        outcome = _begin(loaded, run_dir, quiet, parse_tags(tag), wants_board(log))
     with rather_told(outcome.error):
         _answer(outcome.run.path, outcome.record, as_json)
         if plots and not isinstance(outcome.error, InterruptedRun):
@@ -137,22 +146,22 @@ def _show(config: Path, changes: list[str]) -> None:
     print_network(check_config(load(config, changes), all_rows=True))
 
 
-def _begin(loaded: Loaded, run_dir: Path | None, quiet: bool, tags: dict[str, str]) -> Outcome:
+def _begin(loaded: Loaded, run_dir: Path | None, quiet: bool, tags: dict[str, str], board: bool) -> Outcome:
     """A new run."""
     from nettool.workflows.prepare import prepare_training
     from nettool.workflows.train import train
 
     prepared = prepare_training(loaded)
     with _watching(quiet) as watcher:
-        return train(prepared, watcher, run_dir, tags)
+        return train(prepared, watcher, run_dir, tags, board)
 
 
-def _go_on(run: str, changes: list[str], quiet: bool) -> Outcome:
+def _go_on(run: str, changes: list[str], quiet: bool, board: bool) -> Outcome:
     """The rest of a run."""
     from nettool.workflows.train import resume
 
     with _watching(quiet) as watcher:
-        return resume(None if run == "last" else Path(run), changes, watcher)
+        return resume(None if run == "last" else Path(run), changes, watcher, board)
 
 
 @contextmanager

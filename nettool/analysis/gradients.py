@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from nettool.analysis.layers import leaf_modules, watching
+from nettool.analysis.layers import leaf_modules
+from nettool.analysis.passes import watching
 from nettool.data.dataset import Batch
 from nettool.model.compile import Network
 from nettool.model.plans import NetworkPlan
@@ -34,7 +35,8 @@ def signals(network: Network, plan: NetworkPlan, batch: Batch, loss: Mean) -> li
     with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
         with watching([module for _, _, module in layers]) as seen:
             found = loss(network(batch.features), batch.target, batch.weights)
-        reached = [(name, seen[module]) for name, _, module in layers if seen[module].requires_grad]
+        outputs = [(name, seen[module].output) for name, _, module in layers]
+        reached = [(name, output) for name, output in outputs if output.requires_grad]
         by_output = torch.autograd.grad(found, [output for _, output in reached], materialize_grads=True)
     return [
         Signal(name, float(gradient.double().norm())) for (name, _), gradient in zip(reached, by_output, strict=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,10 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from nettool.analysis.outcomes import Array
+from nettool.analysis.passes import Passed, watching
 from nettool.data.dataset import Batch
 from nettool.model.compile import Network
 from nettool.model.plans import NetworkPlan
-from nettool.model.stack import Timed, real_steps
+from nettool.model.stack import real_steps
 
 SATURATED = {"sigmoid": (0.02, 0.98), "tanh": (-0.96, 0.96)}
 """Outside of these, an activation hardly moves any more."""
@@ -90,52 +90,14 @@ def _outputs(network: Network, modules: Sequence[nn.Module], features: Tensor) -
     """Of each module, without the steps that only fill a text up."""
     with watching(modules) as seen, torch.no_grad():
         network(features)
-    return [_real(seen[module], seen.lengths.get(module)) for module in modules]
+    return [_real(seen[module]) for module in modules]
 
 
-def _real(output: Tensor, lengths: Tensor | None) -> Tensor:
-    return output if lengths is None or output.ndim != 3 else output[real_steps(lengths, output.shape[1])]
-
-
-class Seen(dict[nn.Module, Tensor]):
-    """What each module put out last. lengths: of the texts in it, where they are filled up."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.lengths: dict[nn.Module, Tensor] = {}
-
-
-@contextmanager
-def watching(modules: Sequence[nn.Module]) -> Iterator[Seen]:
-    """Inside, whatever goes through the network is seen.
-
-    A layer is called, or, where it is to know the lengths of texts, told to `run`.
-    """
-    seen = Seen()
-
-    def watched(module: Timed) -> Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor | None]]:
-        run = module.run
-
-        def run_and_keep(x: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
-            output, after = run(x, lengths)
-            seen[module] = output
-            if after is not None:
-                seen.lengths[module] = after
-            return output, after
-
-        return run_and_keep
-
-    hooks = [module.register_forward_hook(lambda *call: seen.update({call[0]: call[2]})) for module in modules]
-    timed = [module for module in modules if isinstance(module, Timed)]
-    try:
-        for module in timed:
-            module.run = watched(module)  # type: ignore[method-assign, assignment]
-        yield seen
-    finally:
-        for hook in hooks:
-            hook.remove()
-        for module in timed:
-            module.__dict__.pop("run", None)
+def _real(passed: Passed) -> Tensor:
+    output, lengths = passed.output, passed.after
+    if lengths is None or output.ndim != 3:
+        return output
+    return output[real_steps(lengths, output.shape[1])]
 
 
 def _by_unit(output: Tensor) -> Tensor:

@@ -108,17 +108,24 @@ def curves(metric: str, found: Sequence[Curve]) -> Figure:
 
 
 def rate_test(
-    rates: Sequence[float], losses: Sequence[float], smooth: Sequence[float], tried: Sequence[tuple[float, float]]
+    rates: Sequence[float],
+    losses: Sequence[float],
+    smooth: Sequence[float],
+    tried: Sequence[tuple[float, float]],
+    measured: str,
 ) -> Figure:
-    """The loss while the learning rate rises, and the (rate, loss) of each short training, the best of them marked."""
+    """The training loss while the learning rate rises, and the (rate, loss) of the short trainings, the best marked.
+
+    measured: which loss theirs is.
+    """
     figure, axes = new_figure()
-    axes.plot(rates, losses, color=FADED, linewidth=0.8, label="loss of each step")
+    axes.plot(rates, losses, color=FADED, linewidth=0.8, label="training loss of each step")
     axes.plot(rates, smooth, color=COLORS[0], linewidth=1.8, label="smoothed")
     reached = [(rate, loss) for rate, loss in tried if loss < float("inf")]
     if reached:
-        best = min(reached, key=lambda lap: lap[1])[0]
+        best, label = min(reached, key=lambda lap: lap[1])[0], f"{measured} of short trainings"
         axes.axvline(best, color=COLORS[1], linestyle="--", label=f"suggested: {best:.2g}")
-        axes.plot(*zip(*reached, strict=True), color=COLORS[1], marker="o", linestyle=":", label="short trainings")
+        axes.plot(*zip(*reached, strict=True), color=COLORS[1], marker="o", linestyle=":", label=label)
     axes.set_xscale("log")
     finite = [value for value in smooth if value == value]
     if finite:

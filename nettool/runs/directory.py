@@ -77,6 +77,11 @@ class RunDirectory:
         return self.path / "plots"
 
     @property
+    def events(self) -> Path:
+        """A folder with event files for TensorBoard, when asked for."""
+        return self.path / "tensorboard"
+
+    @property
     def log(self) -> Path:
         """What the terminal said."""
         return self.path / "log.txt"
@@ -159,11 +164,17 @@ def _holder(path: Path) -> str:
 
 
 def all_runs(root: Path = ROOT) -> Iterator[RunDirectory]:
-    """Every run directory under root, by name."""
+    """Every run directory under root, by name and number."""
     if root.is_dir():
-        for entry in sorted(root.iterdir()):
+        for entry in sorted(root.iterdir(), key=by_number):
             if is_run(entry):
                 yield RunDirectory(entry)
+
+
+def by_number(path: Path) -> tuple[str, int, str]:
+    """To sort by what stands before the number at the end of a name, and then by the number: 1001 before 10000."""
+    text = path.name.rstrip("0123456789")
+    return text, int(path.name[len(text) :] or -1), path.name
 
 
 def is_run(path: Path) -> bool:

@@ -220,7 +220,7 @@ def sync_folder(path: Path) -> None:
 
 
 class Appender:
-    """A text file that grows by whole lines. `append` hands them to the system, `sync` to the disk."""
+    """A file that grows by whole lines or records. `append` hands them to the system, `sync` to the disk."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -228,10 +228,11 @@ class Appender:
             self._descriptor = _operate("open", path, lambda: _open(path, os.O_WRONLY | os.O_APPEND))
         self._is_open = True
 
-    def append(self, text: str) -> None:
-        """Add text; readers see it at once."""
+    def append(self, content: str | bytes) -> None:
+        """Add text or bytes; readers see them at once."""
         with one_line_errors(self.path):
-            _write_all("append", self._descriptor, self.path, text.encode())
+            data = content.encode() if isinstance(content, str) else content
+            _write_all("append", self._descriptor, self.path, data)
 
     def sync(self) -> None:
         """Make all that was appended durable."""

@@ -16,7 +16,7 @@ from nettool.errors import DamagedError, RunError
 from nettool.limits import MAX_RECORD_BYTES
 from nettool.runs import durable
 from nettool.runs.cells import as_cells
-from nettool.runs.directory import FORMAT_VERSION, ROOT, RunDirectory
+from nettool.runs.directory import FORMAT_VERSION, ROOT, RunDirectory, by_number
 from nettool.runs.strict_json import read_mapping
 
 SweepStatus = Literal["running", "finished", "interrupted", "failed"]
@@ -109,8 +109,9 @@ def is_sweep(path: Path) -> bool:
 
 
 def all_sweeps(root: Path = ROOT) -> Iterable[SweepDirectory]:
-    """Every sweep under root, by name."""
-    return (SweepDirectory(entry) for entry in sorted(root.iterdir()) if is_sweep(entry)) if root.is_dir() else ()
+    """Every sweep under root, by name and number."""
+    entries = sorted(root.iterdir(), key=by_number) if root.is_dir() else []
+    return (SweepDirectory(entry) for entry in entries if is_sweep(entry))
 
 
 def write_sweep(sweep: SweepDirectory, record: SweepRecord) -> None:

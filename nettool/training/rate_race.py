@@ -7,8 +7,10 @@ training lasts, and only training tells.
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from nettool.errors import RunError
 from nettool.training.epochs import Training, epoch_loss
@@ -26,26 +28,42 @@ FLOPS = 1e12
 """Of the matrix products of each training, about."""
 
 
+Measured = Literal["validation loss", "training loss"]
+
+
 @dataclass(frozen=True)
 class Lap:
-    """A short training: its rate, and the lowest loss it reached on the validation split (or, where there is none, the
-    training loss); infinite where it diverged. With several seeds, the mean over them.
+    """Short trainings with a rate, one with each seed.
+
+    losses: the lowest that each reached on the validation split (or, where there is none, the training loss); infinite
+    where it diverged.
     """
 
     rate: float
-    loss: float
+    losses: tuple[float, ...]
+
+    @property
+    def loss(self) -> float:
+        """The mean over the seeds."""
+        return sum(self.losses) / len(self.losses)
+
+    @property
+    def deviation(self) -> float | None:
+        """The standard deviation over the seeds; None with one alone, or where one diverged."""
+        return statistics.stdev(self.losses) if len(self.losses) > 1 and math.isfinite(self.loss) else None
 
 
 @dataclass(frozen=True)
 class FoundRate:
     """What test and race saw. laps: by rate, ascending; none where the test found nothing to race for. num_steps: of
-    each lap, at most. num_seeds: with which each rate was tried.
+    each lap, at most. num_seeds: with which each rate was tried. measured: which loss the laps were judged by.
     """
 
     test: RateTest
     laps: tuple[Lap, ...]
     num_steps: int
     num_seeds: int
+    measured: Measured
 
     @property
     def rate(self) -> float:
@@ -63,11 +81,12 @@ def steps_of(flops_per_step: float) -> int:
     return max(FEWEST_STEPS, min(MOST_STEPS, int(FLOPS / max(flops_per_step, 1.0))))
 
 
-def race(first: float, train: Callable[[Sequence[float]], Sequence[float]], around: int) -> tuple[Lap, ...]:
+def race(first: float, train: Callable[[Sequence[float]], Sequence[tuple[float, ...]]], around: int) -> tuple[Lap, ...]:
     """Train with `first` and the rates around it, further as long as the outermost is the best, and then half as far
     from the best on either side. By rate, ascending.
 
-    train: with these rates, to the loss that each reaches. around: rates on either side of the first, at least.
+    train: with these rates, to the losses that each reaches, one for each seed. around: rates on either side of the
+    first, at least.
     """
     laps: dict[float, Lap] = {}
 
@@ -75,7 +94,7 @@ def race(first: float, train: Callable[[Sequence[float]], Sequence[float]], arou
         rates = {place: rounded(first * APART**place) for place in places if place not in laps}
         rates = {place: rate for place, rate in rates.items() if LEAST <= rate <= MOST}
         losses = train(list(rates.values())) if rates else []
-        laps.update({place: Lap(rates[place], loss) for place, loss in zip(rates, losses, strict=True)})
+        laps.update({place: Lap(rates[place], reached) for place, reached in zip(rates, losses, strict=True)})
 
     def best() -> float:
         return min(sorted(laps), key=lambda place: laps[place].loss)

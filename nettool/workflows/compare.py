@@ -8,9 +8,10 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from nettool.config.load import load
+from nettool.config.losses import Regression
 from nettool.errors import NettoolError, RunError, UsageError
 from nettool.runs import durable
 from nettool.runs.cells import as_cells
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 SAME_EVERYWHERE = ("name",)
 """Keys that say nothing of an experiment."""
+LOSSES = ("validation_loss", "train_loss")
+REGRESSION = {spec.model_fields["name"].default for spec in get_args(Regression)}
+"""Losses of numbers; all others are of classes."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,8 @@ class Compared:
 class Comparison:
     """Runs beside each other, the best first. keys: what they differ in. metrics: what any of them has measured.
 
-    sweep: the directory and the record of the sweep that they are the points of, with its settings ranked.
+    sweep: the directory and the record of the sweep that they are the points of, with its settings ranked. note: what
+    to mind about the ranking, if anything.
     """
 
     runs: tuple[Compared, ...]
@@ -58,6 +63,7 @@ class Comparison:
     monitor: str
     mode: Literal["min", "max"]
     sweep: tuple[SweepDirectory, SweepRecord, list[Setting]] | None
+    note: str = ""
 
     def rows(self) -> list[dict[str, Any]]:
         """One for each run, the same columns in each."""
@@ -86,22 +92,19 @@ def compare(arguments: Sequence[Path], tags: Mapping[str, str] | None = None, by
     """Put runs beside each other: those named, of a sweep all its points, and those with these tags.
 
     by: the metric that they are ranked by; by default what chose their best weights. Raises RunError for what is no
-    run, UsageError where there are not two, or none has measured `by`.
+    run, UsageError where there are not two, none has measured `by`, or nothing of theirs can be compared.
     """
     runs: dict[Path, RunDirectory] = {}
-    sweep: tuple[SweepDirectory, SweepRecord, list[Setting]] | None = None
+    sweep: tuple[SweepDirectory, SweepRecord] | None = None
     for argument in arguments:
         path = next((path for path in (argument, ROOT / argument) if is_sweep(path)), None)
         if path is None:
             found = [find_run(argument)]
         else:
             directory = SweepDirectory(path)
-            record = read_sweep(directory)
             found = list(all_runs(path))
             if len(arguments) == 1 and not tags:
-                results = read_results(directory, record)
-                mode = record.mode if by in (None, record.monitor) else mode_of(str(by))
-                sweep = directory, record, rank(results, by or record.monitor, mode)
+                sweep = directory, read_sweep(directory)
         runs |= {run.path.resolve(): run for run in found}
     if tags:
         everywhere = [run for root in (ROOT, *(each.path for each in all_sweeps())) for run in all_runs(root)]
@@ -115,7 +118,7 @@ def compare(arguments: Sequence[Path], tags: Mapping[str, str] | None = None, by
 
 
 def _compared(
-    runs: Sequence[RunDirectory], by: str | None, sweep: tuple[SweepDirectory, SweepRecord, list[Setting]] | None
+    runs: Sequence[RunDirectory], by: str | None, sweep: tuple[SweepDirectory, SweepRecord] | None
 ) -> Comparison:
     settings = [_settings(run) for run in runs]
     keys = tuple(dict.fromkeys(key for each in settings for key in each))
@@ -127,12 +130,56 @@ def _compared(
         for run, each in zip(runs, settings, strict=True)
     ]
     metrics = tuple(dict.fromkeys(name for each in compared for name in each.metrics))
-    monitor = by or (sweep[1].monitor if sweep else _monitor(settings[0], metrics))
     if by is not None and by not in metrics:
         raise UsageError(f"none of the runs has measured {by}. They have measured {', '.join(metrics)}.")
+    everywhere = [name for name in metrics if all(name in each.metrics for each in compared if each.metrics)]
+    _check_tasks(runs, settings, is_asked=by in everywhere)
+    monitor = by or (sweep[1].monitor if sweep else _monitor(settings[0], metrics))
+    monitor, note = _despite_losses(monitor, settings, everywhere, is_asked=by is not None)
     mode = mode_of(monitor)
     ranked = sorted(compared, key=lambda each: cost(each.metrics.get(monitor), mode))
-    return Comparison(tuple(ranked), differing, metrics, monitor, mode, sweep)
+    of_sweep = None
+    if sweep is not None:
+        directory, record = sweep
+        of_sweep = directory, record, rank(read_results(directory, record), monitor, mode)
+    return Comparison(tuple(ranked), differing, metrics, monitor, mode, of_sweep, note)
+
+
+def _check_tasks(runs: Sequence[RunDirectory], settings: Sequence[Mapping[str, Any]], is_asked: bool) -> None:
+    """What predicts different things has no number in common, whatever the names of the numbers are.
+
+    is_asked: the user wants them ranked by a metric that all have measured.
+    """
+    tasks: dict[str, str] = {}
+    for run, each in zip(runs, settings, strict=True):
+        target = ", ".join(each.get("data.target") or ("what comes next",))
+        task = f"{target} {each['loss.name'] in REGRESSION}"
+        tasks.setdefault(task, f"{run.path} predicts {target} (loss {each['loss.name']})")
+    if len(tasks) > 1 and not is_asked:
+        told = list(tasks.values())
+        others = f", and {len(told) - 3} more" if len(told) > 3 else ""
+        raise UsageError(
+            "these runs have different tasks, so neither their losses nor their metrics can be compared: "
+            f"{', '.join(told[:3])}{others}. Name runs of the same target and the same kind of loss."
+        )
+
+
+def _despite_losses(
+    monitor: str, settings: Sequence[Mapping[str, Any]], everywhere: Sequence[str], is_asked: bool
+) -> tuple[str, str]:
+    """What to rank by, and what to say of it: losses of different functions are numbers of different kinds."""
+    losses = [{key: value for key, value in each.items() if key.startswith("loss.")} for each in settings]
+    if monitor not in LOSSES or all(loss == losses[0] for loss in losses):
+        return monitor, ""
+    names = list(dict.fromkeys(str(loss["loss.name"]) for loss in losses))
+    how = f"with different losses ({', '.join(names)})" if len(names) > 1 else f"with different settings of {names[0]}"
+    told = f"these runs were trained {how}, whose values cannot be compared"
+    metrics = [name for name in everywhere if name not in LOSSES]
+    if not metrics:
+        raise UsageError(f"{told}, and there is no metric that all of them have measured.")
+    if is_asked:
+        raise UsageError(f"{told}. Rank them by a metric that all have measured: {', '.join(metrics)}.")
+    return metrics[0], f"note: {told}: ranked by {metrics[0]}."
 
 
 def _epochs(run: RunDirectory) -> list[dict[str, float | None]]:

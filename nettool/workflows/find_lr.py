@@ -30,7 +30,7 @@ def draw(found: FoundRate, path: Path) -> None:
     from nettool.plots.sweeps import rate_test
 
     test, laps = found.test, [(lap.rate, lap.loss) for lap in found.laps]
-    durable.write_file(path, as_png(rate_test(test.rates, test.losses, test.smooth, laps)))
+    durable.write_file(path, as_png(rate_test(test.rates, test.losses, test.smooth, laps, found.measured)))
 
 
 def check_picture(path: Path) -> None:

@@ -11,7 +11,7 @@ from nettool.config.runtime import Checkpoint
 from nettool.data.examples import spread
 from nettool.errors import DivergedError
 from nettool.training.loop import fit
-from nettool.training.rate_race import MOST_EPOCHS, FoundRate, Lap, lowest_loss, race, steps_of
+from nettool.training.rate_race import MOST_EPOCHS, FoundRate, Lap, Measured, lowest_loss, race, steps_of
 from nettool.training.rate_test import RateTest, raise_rate
 from nettool.training.together import Member, fit_together
 from nettool.workflows import machine
@@ -38,7 +38,8 @@ def find_rate(prepared: Prepared) -> FoundRate:
     around = AROUND_TOGETHER if runner.is_together else AROUND_ALONE
     with machine.random_numbers(prepared.loaded.experiment.seed, prepared.device):
         laps = () if test.promising is None else race(test.promising, runner.train, around)
-    return FoundRate(test, laps, runner.steps, runner.num_seeds)
+    measured: Measured = "validation loss" if "validation" in prepared.data.splits else "training loss"
+    return FoundRate(test, laps, runner.steps, runner.num_seeds, measured)
 
 
 def try_rates(prepared: Prepared, rates: Sequence[float], most_flops: float) -> tuple[tuple[Lap, ...], int]:
@@ -81,7 +82,7 @@ def _test(prepared: Prepared) -> tuple[RateTest, int]:
 
 
 class _Laps:
-    """Short trainings, from rates to the losses that they reach.
+    """Short trainings, from rates to the losses that they reach, one for each seed.
 
     flops: of a step. steps: of each training at most. epochs: of each. share: of the training that the config
     describes; its warm-up is that much shorter. is_together: whether networks are trained side by side. num_seeds: with
@@ -110,9 +111,9 @@ class _Laps:
         changed = experiment.with_rate(rate).model_copy(update=update)
         return replace(self.prepared, loaded=replace(self.prepared.loaded, experiment=changed))
 
-    def train(self, rates: Sequence[float]) -> list[float]:
-        """To the loss that each reaches."""
-        return self._together(rates) if self.is_together else [self._alone(rate) for rate in rates]
+    def train(self, rates: Sequence[float]) -> list[tuple[float, ...]]:
+        """To the losses that each reaches, one for each seed."""
+        return self._together(rates) if self.is_together else [(self._alone(rate),) for rate in rates]
 
     def _alone(self, rate: float) -> float:
         experiment = self.prepared.loaded.experiment
@@ -129,8 +130,8 @@ class _Laps:
             except DivergedError:
                 return math.inf
 
-    def _together(self, rates: Sequence[float]) -> list[float]:
-        """All at once, each with several seeds: the means over them."""
+    def _together(self, rates: Sequence[float]) -> list[tuple[float, ...]]:
+        """All at once, each with several seeds."""
         first = self.prepared.loaded.experiment.seed
         seeds = [(first + number) % 2**32 for number in range(self.num_seeds)]
         prepared = [self._lap(rate, seed) for rate in rates for seed in seeds]
@@ -149,4 +150,4 @@ class _Laps:
                 for member in members
             ]
         count = len(seeds)
-        return [sum(losses[place : place + count]) / count for place in range(0, len(losses), count)]
+        return [tuple(losses[place : place + count]) for place in range(0, len(losses), count)]

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import time
 import traceback
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from types import TracebackType
@@ -14,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from nettool.config.experiment import Experiment
 from nettool.config.runtime import parse_interval
 from nettool.config.write import to_yaml
 from nettool.errors import NettoolError, RunError
@@ -27,27 +24,16 @@ from nettool.training.history import EpochResult
 from nettool.training.state import Best, TrainingState
 from nettool.workflows import machine
 from nettool.workflows.changes import spans_epochs
-from nettool.workflows.done import experiment_fingerprint
+from nettool.workflows.first_record import Origin, first_record
 from nettool.workflows.past_weights import PastWeights
 from nettool.workflows.rows import columns, journal_row
 from nettool.workflows.trained import BestFacts, check_facts, facts_of
 from nettool.workflows.watch import describe_epoch, finite
 
 if TYPE_CHECKING:
+    from nettool.workflows.board import Board
     from nettool.workflows.prepare import Prepared
     from nettool.workflows.resume import Saved
-
-
-ENDING = ("why", "finished", "seconds", "epochs", "best_epoch", "metrics", "baseline")
-"""What a record says of the end of a run. When it goes on, none of it holds any more."""
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where a run comes from. git_commit: of the current folder's repository. tags: what the user groups runs by."""
-
-    git_commit: str | None
-    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 class Recorder:
@@ -76,13 +62,15 @@ class Recorder:
         self._spans = list(dict.fromkeys([*(facts.spans if facts else ()), *spans]))
         if saved:
             self._clean_up()
-        self._record = self._first_record(saved, here, origin)
+        self._record = first_record(prepared, saved, here, origin)
         self._write_config()  # first: with it a run can be gone on with
         journal.write_record(run, self._record)
         self._log = durable.Appender(run.log)
         self._writer = BackgroundWriter()
         self._journal: journal.Journal | None = None
         self._past: PastWeights | None = None
+        self._with_board = origin.board
+        self._board: Board | None = None
 
     def __enter__(self) -> Recorder:
         return self
@@ -110,47 +98,16 @@ class Recorder:
         if not self.run.config.exists() or self.run.config.read_bytes() != content:
             durable.write_file(self.run.config, content)
 
-    def _first_record(self, saved: Saved | None, here: dict[str, Any], origin: Origin) -> dict[str, Any]:
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        overrides = list(self.prepared.loaded.overrides)
-        record = {
-            "status": "running",
-            "name": self.experiment.name,
-            "overrides": overrides,
-            "seed": self.experiment.seed,
-            **here,
-            "git_commit": origin.git_commit,
-            "data": self.prepared.data.fingerprint,
-            "fingerprint": self._fingerprint(self.prepared.asked),
-            **({"found": {"optimizer.lr": self.experiment.optimizer.rate}} if self._has_found_a_rate else {}),
-            **({"tags": dict(origin.tags)} if origin.tags else {}),
-            "started": now,
-        }
-        if saved is None or not (saved.record or saved.facts):
-            return record
-        position = saved.facts.state.position if saved.facts else None
-        epoch, step = (position.epoch, position.step) if position else (0, 0)
-        stay = {"at": now, "epoch": epoch, "step": step, "overrides": overrides, **here}
-        before = saved.record or record  # which is lost: so much is known of it
-        begun = {key: value for key, value in before.items() if key not in ENDING}
-        if "found" in before:  # the config that was asked for leaves the rate open
-            record["fingerprint"] = self._fingerprint(self.experiment.with_rate("auto"))
-        now_is = {"status": "running", "fingerprint": record["fingerprint"]}
-        return {**begun, **now_is, "resumed": [*before.get("resumed", []), stay]}
-
-    def _fingerprint(self, asked: Experiment) -> str:
-        return experiment_fingerprint(asked, self.prepared.data.fingerprint)
-
-    @property
-    def _has_found_a_rate(self) -> bool:
-        return self.prepared.asked.optimizer.lr == "auto"
-
     def begin(self, state: TrainingState) -> None:
         """Bring the journal to where the state stands: rows of epochs that will be done again are dropped."""
         names = self.experiment.metric_names
         rows = (journal_row(result, names) for result in state.history)
         self._journal = journal.Journal(self.run, columns(names), rows)
         self._past = PastWeights(self.run, self.experiment.checkpoint, state)
+        if self._with_board:
+            from nettool.workflows.board import Board  # here, since few runs have one
+
+            self._board = Board(self.run, self.prepared, state, self._record)
 
     def log(self, line: str) -> None:
         """Add a line to log.txt."""
@@ -165,6 +122,8 @@ class Recorder:
             self.log(describe_epoch(event, self.experiment.epochs))
             assert self._past is not None
             self._past.see(event.epoch)
+            if self._board is not None:
+                self._board.see(event)
         if self._is_due(event, state):
             self.save(state)
 
@@ -187,8 +146,11 @@ class Recorder:
         facts = {**self._facts, "elapsed": self._elapsed(), "state": position}
         assert self._past is not None
         best, past, trace = self._new_best(state), self._past, self._past.prepare()
+        board, seen = self._board, self._board.prepare() if self._board else {}
 
         def write() -> None:
+            if board is not None:
+                board.write(seen)
             past.write_trace(trace)  # first: a run that goes on has every epoch that its checkpoint knows
             past.keep(tensors, facts)
             self._write(tensors, facts, best)
@@ -260,7 +222,8 @@ class Recorder:
             self.wait()
         with contextlib.suppress(NettoolError):
             why = str(failure) if isinstance(failure, NettoolError) else f"{type(failure).__name__}: {failure}"
-            self._write_end("failed", why, state, {})
+            self._end_record("failed", why, state, {})
+            journal.write_record(self.run, self._record)
         with contextlib.suppress(NettoolError):
             self.log("".join(traceback.format_exception(failure)))
 
@@ -270,11 +233,13 @@ class Recorder:
         if self._journal is not None:
             self._journal.close()
         self._log.close()
-        return self._write_end(status, why, state, baseline)
+        self._end_record(status, why, state, baseline)
+        if self._board is not None:
+            self._board.end(self._record)
+        journal.write_record(self.run, self._record)
+        return self._record
 
-    def _write_end(
-        self, status: str, why: str, state: TrainingState | None, baseline: dict[str, float]
-    ) -> dict[str, Any]:
+    def _end_record(self, status: str, why: str, state: TrainingState | None, baseline: dict[str, float]) -> None:
         best = state.best if state else None
         measured: dict[str, float | None] = {}
         if best is not None:
@@ -290,5 +255,3 @@ class Recorder:
             "metrics": finite(measured),
             "baseline": finite(baseline),
         }
-        journal.write_record(self.run, self._record)
-        return self._record

@@ -12,12 +12,17 @@ from nettool.errors import InterruptedRun
 
 
 class StopSignals:
-    """Inside, SIGINT, SIGTERM, SIGHUP and SIGUSR1 only raise a flag; a second one ends the process at once.
+    """Inside, SIGINT, SIGTERM, SIGHUP and SIGUSR1 only raise a flag; see `second_ends` for a second one.
 
     Inside of another, what the other has received counts as received.
 
     One that whoever started us wants ignored, as nohup does with SIGHUP, stays so. Outside the main thread Python
     delivers no signals, and nothing is changed.
+    """
+
+    second_ends = True
+    """Whether a second one ends the process at once, as whoever presses Ctrl-C twice means it. Not in a process that
+    others stop: a service manager signals all of them, and a command that hears it passes it on.
     """
 
     def __init__(self) -> None:
@@ -41,10 +46,11 @@ class StopSignals:
             signal.signal(number, handler)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        if self.received is not None:
+        if self.received is None:
+            self.received = signal.Signals(number)
+        elif self.second_ends:
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
-        self.received = signal.Signals(number)
 
     def check(self, where: str, run: Path) -> None:
         """Raise InterruptedRun, with the exit code of the signal, if one came."""

@@ -37,7 +37,7 @@ def list_templates() -> list[Template]:
     for path in sorted(templates_folder().glob("*.yaml")):
         lines = path.read_text(encoding="utf-8").splitlines()
         comment = " ".join(line.lstrip("# ") for line in itertools.takewhile(lambda line: line.startswith("#"), lines))
-        sentence = re.split(r"(?<=[.?!]) ", comment)[0]
+        sentence = re.split(r"(?<=[.?!])(?<! al\.) ", comment)[0]  # et al. ends no sentence
         templates.append(Template(path.stem, path, sentence.removeprefix(path.name).lstrip(": ")))
     return templates
 

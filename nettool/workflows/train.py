@@ -20,8 +20,9 @@ from nettool.workflows import machine
 from nettool.workflows.build import build_job
 from nettool.workflows.changes import stop_note
 from nettool.workflows.exhaustion import out_of_memory_in_training
+from nettool.workflows.first_record import Origin
 from nettool.workflows.prepare import Prepared
-from nettool.workflows.recorder import Origin, Recorder
+from nettool.workflows.recorder import Recorder
 from nettool.workflows.resume import Saved, is_complete, load_run, prepare_resumption, restore
 from nettool.workflows.signals import StopSignals
 from nettool.workflows.watch import Watcher, as_note
@@ -37,23 +38,29 @@ class Outcome:
 
 
 def train(
-    prepared: Prepared, watcher: Watcher, run_dir: Path | None = None, tags: Mapping[str, str] | None = None
+    prepared: Prepared,
+    watcher: Watcher,
+    run_dir: Path | None = None,
+    tags: Mapping[str, str] | None = None,
+    board: bool = False,
 ) -> Outcome:
-    """Train in a new run directory, `run_dir` or the next free one under `runs/`. tags: to group runs by.
+    """Train in a new run directory, `run_dir` or the next free one under `runs/`.
 
+    tags: to group runs by. board: leave event files for TensorBoard, see `check_board`.
     Divergence, signals and exhausted memory end the run in good order and are told by the outcome's error.
     """
     name = prepared.loaded.experiment.name
     run = directory.claim_exactly(run_dir) if run_dir else directory.claim(name)
     with occupied(run):
-        return carry_out(prepared, run, watcher, None, Origin(machine.git_commit(), tags or {}))
+        return carry_out(prepared, run, watcher, None, Origin(machine.git_commit(), tags or {}, board))
 
 
-def resume(argument: Path | None, overrides: Sequence[str], watcher: Watcher) -> Outcome:
+def resume(argument: Path | None, overrides: Sequence[str], watcher: Watcher, board: bool = False) -> Outcome:
     """Go on with a run, the newest where none is named, as if it had never stopped; to more epochs, if asked.
 
-    A run that is complete is left alone. Raises ConfigError for a change that a run does not bear, DataError where the
-    data changed, DamagedError where no checkpoint is left, BusyError where another process is in the run.
+    A run that is complete is left alone. board: see `train`. Raises ConfigError for a change that a run does not bear,
+    DataError where the data changed, DamagedError where no checkpoint is left, BusyError where another process is in
+    the run.
     """
     run = find_run(argument, sweeps=False)
     with occupied(run):
@@ -62,7 +69,7 @@ def resume(argument: Path | None, overrides: Sequence[str], watcher: Watcher) ->
             watcher.note(f"{run.path} is complete. Take it further with epochs=N or early_stopping.patience=N.")
             return Outcome(run, read_record(run), None)
         prepared, saved = prepare_resumption(run, loaded)
-        return carry_out(prepared, run, watcher, saved, Origin(machine.git_commit()))
+        return carry_out(prepared, run, watcher, saved, Origin(machine.git_commit(), board=board))
 
 
 @contextmanager
@@ -86,6 +93,8 @@ def carry_out(prepared: Prepared, run: RunDirectory, watcher: Watcher, saved: Sa
     with computing, StopSignals() as signals, Recorder(run, prepared, saved, origin) as recorder:
         watcher.started(run, prepared)
         _tell((*prepared.notes, *(saved.notes if saved else ())), recorder, watcher)
+        if origin.board:
+            _tell([f"for TensorBoard: tensorboard --logdir {run.path.parent}"], recorder, watcher)
         ending = _run(prepared, recorder, watcher, signals, saved)
         record = recorder.end(ending.status, ending.why, ending.state, prepared.baseline_metrics())
     outcome = Outcome(run, record, ending.error)

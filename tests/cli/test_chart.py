@@ -1,4 +1,4 @@
-from nettool_cli.chart import HEIGHT, loss_chart
+from nettool_cli.chart import HEIGHT, curve_chart, loss_chart
 
 
 def test_a_chart_shows_both_curves_between_their_extremes() -> None:
@@ -34,3 +34,15 @@ def test_what_is_not_finite_is_left_out() -> None:
 
 def test_without_unicode_the_chart_is_ascii() -> None:
     assert loss_chart([1.0, 2.0], [2.0, 1.0], width=80, unicode=False).isascii()
+
+
+def test_a_value_of_a_curve_is_pointed_at_from_below() -> None:
+    values = [9.0, 8.0, 7.0, 1.0, *[5.0] * 37]  # as many as there are columns
+    *rows, axis, legend = curve_chart(values, 53, "rate 1 to 41", noted=3, note="4, the best").splitlines()
+    assert rows[-1].index("*") == axis.index("▲")
+    assert legend.strip() == "rate 1 to 41   ▲ 4, the best"
+    assert len(axis) == len(curve_chart(values, 53, "").splitlines()[-2])
+    for noted in (0, 40):
+        axis = curve_chart(values, 53, "", unicode=False, noted=noted).splitlines()[-2]
+        assert axis.isascii()
+        assert axis.index("^") == axis.index("+") + 1 + noted

@@ -45,6 +45,57 @@ def test_csv_and_json_say_the_same(nettool: Nettool, three: None) -> None:
     assert [float(row["validation_loss"]) for row in rows] == [row["validation_loss"] for row in found["runs"]]
 
 
+def test_csv_and_json_exclude_each_other(nettool: Nettool, three: None) -> None:
+    result = nettool("runs", "compare", "students-0001", "students-0002", "--csv", "--json")
+    assert (result.code, result.out, result.err) == (2, "", "nettool: --csv and --json: name one of them.\n")
+
+
+def test_runs_of_different_tasks_are_not_ranked(nettool: Nettool, three: None, config: Path) -> None:
+    numbers = ("data.target=hours", "loss=mse", "epochs=2", "--quiet")
+    nettool("train", config, *numbers)
+    nettool("train", config, "data.target=group", "epochs=2", "--quiet")
+    nettool("train", config, *numbers, "data.target=lectures")
+    result = nettool("runs", "compare", "students-0001", "students-0002", "students-0004")
+    assert (result.code, result.out) == (2, "")
+    assert " ".join(result.err.split()) == (
+        "nettool: these runs have different tasks, so neither their losses nor their metrics can be compared: "
+        "runs/students-0001 predicts passed (loss binary_cross_entropy), runs/students-0004 predicts hours (loss mse). "
+        "Name runs of the same target and the same kind of loss."
+    )
+    for other in ("students-0005", "students-0006"):
+        assert "have different tasks" in nettool("runs", "compare", "students-0004", other).err
+    asked = nettool("runs", "compare", "students-0001", "students-0005", "--by", "accuracy")
+    assert (asked.code, asked.out.split()[:1]) == (0, ["run"])  # who asks for it knows what it means
+
+
+def test_different_losses_are_not_what_runs_are_ranked_by(nettool: Nettool, config: Path) -> None:
+    for loss in ("mse", "{name: huber, delta: 0.1}", "{name: huber, delta: 0.2}"):
+        nettool("train", config, "data.target=hours", f"loss={loss}", "epochs=4", "--quiet")
+    runs = ("students-0001", "students-0002", "students-0003")
+    result = nettool("runs", "compare", *runs)
+    assert result.err == (
+        "note: these runs were trained with different losses (mse, huber), whose values cannot be compared: "
+        "ranked by rmse.\n"
+    )
+    header, _, *rows = result.out.splitlines()
+    place = header.split().index("rmse") - len(header.split())
+    ranked = [float(row.split()[place]) for row in rows]
+    assert ranked == sorted(ranked)
+    assert json.loads(nettool("runs", "compare", *runs, "--json").out)["monitor"] == "rmse"
+    assert "with different settings of huber" in nettool("runs", "compare", *runs[1:]).err
+    refused = nettool("runs", "compare", *runs, "--by", "validation_loss")
+    assert refused.code == 2
+    assert "Rank them by a metric that all have measured: rmse, mae, r2." in " ".join(refused.err.split())
+    assert nettool("runs", "compare", *runs, "--by", "mae").err == ""
+
+
+def test_a_sweep_over_losses_is_ranked_by_a_metric(nettool: Nettool, config: Path) -> None:
+    nettool("sweep", config, "loss.label_smoothing=0,0.2", "epochs=3", "--seeds", "2", "--quiet")
+    result = nettool("runs", "compare", SWEEP)
+    assert "note: these runs were trained with different settings of binary_cross_entropy" in result.err
+    assert result.out.split()[:3] == ["point", "loss.label_smoothing", "accuracy"]
+
+
 def test_tags_group_runs(nettool: Nettool, three: None, config: Path) -> None:
     assert json.loads(Path("runs/students-0001/run.json").read_text())["tags"] == {"n": "1"}
     listed = json.loads(nettool("runs", "list", "--tag", "n=1", "--json").out)

@@ -24,6 +24,31 @@ def test_a_rate_is_found_and_alone_on_standard_output(nettool: Nettool, config: 
     assert not Path("runs").exists()
 
 
+def test_the_table_says_which_loss_it_has_and_what_is_noise(nettool: Nettool, config: Path) -> None:
+    told = " ".join(nettool("find-lr", config).err.split())
+    rate, found = float(nettool("find-lr", config, "--quiet").out), json.loads(nettool("find-lr", config, "--json").out)
+    assert f"* training loss ▲ {rate:g}, the best" in told
+    assert "each in 5 short trainings" in told
+    assert "by their lowest validation loss, as a mean over 5 seeds:" in told
+    assert "learning rate validation loss +-" in told
+    assert "+- is the noise: how far trainings with the same rate lie apart, by their 5 seeds alone" in told
+    assert found["measured"] == "validation_loss"
+    (best,) = (lap for lap in found["tried"] if lap["lr"] == rate)
+    assert f"{rate:g} (best) {best['loss']:.4g} {best['deviation']:.4g}" in told
+    assert 0 < best["deviation"] < best["loss"]
+
+
+def test_where_nothing_is_validated_or_repeated_the_table_says_so(nettool: Nettool, config: Path) -> None:
+    alone = ("runtime.engine=autograd", "epochs=2", "data.split={train: 0.8, validation: 0, test: 0.2}")
+    told = " ".join(nettool("find-lr", config, *alone).err.split())
+    assert "each in a short training of at most 10 steps, by its lowest training loss:" in told
+    assert "learning rate training loss ─" in told
+    assert "noise" not in told
+    found = json.loads(nettool("find-lr", config, "--json", *alone).out)
+    assert found["measured"] == "training_loss"
+    assert {lap["deviation"] for lap in found["tried"]} == {None}
+
+
 def test_the_same_config_gives_the_same_rate_and_another_optimizer_another(nettool: Nettool, config: Path) -> None:
     rates = [nettool("find-lr", config, "--quiet", *more).out for more in ((), (), ("optimizer=sgd",))]
     assert rates[0] == rates[1] != rates[2]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-CLI = "main arguments check console diagnose doctor evaluate find_lr generate init plot predict report runs schema streams sweep train verify"
+CLI = "main arguments check console diagnose doctor evaluate explain find_lr generate init plot predict report runs schema streams sweep train verify"
 CONFIG = """checks convolutions data experiment explain hints inputs layer_types layers load losses optimization overrides
     runtime schema sequences shorthand signature spec write yaml"""
 DATA = """arrow bundle columns delimited encode encoders examples features fingerprints idx image_encoder inference
@@ -47,7 +47,7 @@ OWN = {
             closed_form.inputs closed_form.losses closed_form.norms closed_form.step closed_form.units curves divergence
             engines epochs evaluation history loop metrics optimizers products regression_metrics schedules state step stopping
             token_metrics trace""",
-        workflows="""build changes check done exhaustion machine past_weights prepare recorder replay resume room rows signals train trained
+        workflows="""build changes check done exhaustion first_record machine past_weights prepare recorder replay resume room rows signals train trained
             watch""",
     ),
 }

@@ -10,6 +10,9 @@ from tests.cli.conftest import CONFIGS, Nettool
 
 def test_init_lists_every_example_with_its_first_sentence(nettool: Nettool) -> None:
     out = nettool("init").out
+    assert "a residual network (He et al. 2016): six blocks, in three stages of falling size." in out
+    assert "by three dense layers with dropout, as in Srivastava et al. 2014." in out
+    assert not [line for line in out.splitlines() if line.rstrip().endswith(" al.")]
     for path in CONFIGS.glob("*.yaml"):
         (line,) = (line for line in out.splitlines() if line.split()[:1] == [path.stem])
         assert len(line.split()) > 4

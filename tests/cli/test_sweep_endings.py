@@ -6,6 +6,8 @@ import errno
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -170,6 +172,34 @@ def test_a_process_that_is_killed_fails_its_point_alone(
     assert "its process was ended by signal SIGKILL (was memory short?)" in " ".join(result.err.split())
     assert [row["status"] for row in rows()] == ["failed"] * 2
     assert "SIGKILL" in rows()[0]["why"]
+
+
+TWICE = """
+import os, signal, sys
+from pathlib import Path
+from nettool.workflows.signals import StopSignals
+from nettool.workflows.sweeps import worker
+
+def train_unit(*arguments, **settings):
+    with StopSignals() as signals:
+        os.kill(os.getpid(), signal.SIGTERM)  # from what stops every process of a service
+        os.kill(os.getpid(), signal.SIGTERM)  # from the command, which was stopped as well
+        assert signals.received == signal.SIGTERM
+        Path("saved").touch()
+
+worker.train_unit = train_unit
+worker._asked.put([1])
+worker._asked.put(None)
+worker.main(Path(sys.argv[1]), None, False)
+"""
+
+
+def test_a_process_that_is_stopped_by_two_at_once_saves_all_the_same(nettool: Nettool, config: Path) -> None:
+    nettool("sweep", config, "epochs=1,2", "--quiet")
+    ended = subprocess.run([sys.executable, "-c", TWICE, SWEEP], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended
+    assert json.loads(ended.stdout) == {"done": [1]}
+    assert Path("saved").exists()
 
 
 # --- what looks like one case and is another ---------------------------------------------------------------

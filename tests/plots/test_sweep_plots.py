@@ -66,12 +66,15 @@ def test_curves_of_one_setting_have_one_colour_and_one_name() -> None:
 
 def test_a_rate_test_shows_losses_and_the_suggestion_if_there_is_one() -> None:
     figure = rate_test(
-        [1e-3, 1e-2, 1e-1], [1.0, 0.5, 9.0], [1.0, 0.6, 4.0], [(0.0016, 0.3), (0.004, 0.2), (0.01, float("inf"))]
-    )
+        [1e-3, 1e-2, 1e-1], [1.0, 0.5, 9.0], [1.0, 0.6, 4.0],
+        [(0.0016, 0.3), (0.004, 0.2), (0.01, float("inf"))], "validation loss",
+    )  # fmt: skip
     (axes,) = figure.axes
     assert axes.get_xscale() == "log"
-    assert [text.get_text() for text in axes.get_legend().get_texts()][2:] == ["suggested: 0.004", "short trainings"]
+    told = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert told[0] == "training loss of each step"
+    assert told[2:] == ["suggested: 0.004", "validation loss of short trainings"]
     low, high = axes.get_ylim()
     assert low < 0.2
     assert high < 4, "the rise hides the fall"
-    assert len(rate_test([1.0], [1.0], [1.0], []).axes[0].lines) == 2
+    assert len(rate_test([1.0], [1.0], [1.0], [], "training loss").axes[0].lines) == 2

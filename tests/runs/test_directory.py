@@ -8,6 +8,7 @@ import pytest
 from nettool.errors import BusyError, RunError
 from nettool.runs import directory
 from nettool.runs.find import find_run
+from nettool.runs.sweeps import all_sweeps
 
 
 def make_run(root: Path, name: str, config_time: int = 0) -> Path:
@@ -89,3 +90,17 @@ def test_a_run_without_weights_says_so(tmp_path: Path) -> None:
     path = make_run(tmp_path, "a-0001")
     with pytest.raises(RunError, match=r"holds no best.safetensors"):
         directory.RunDirectory(path).weights  # noqa: B018
+
+
+def test_runs_are_in_the_order_of_their_names_and_numbers(tmp_path: Path) -> None:
+    names = ["0009", "1001", "10000", "a-0002", "a-1001", "a-10000", "a-b-0001", "b", "b-0001", "best"]
+    for name in reversed(names):
+        make_run(tmp_path, name)
+    assert [run.path.name for run in directory.all_runs(tmp_path)] == names
+
+
+def test_sweeps_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    for number in ("9999", "10000", "10001"):
+        (tmp_path / f"a-sweep-{number}").mkdir()
+        (tmp_path / f"a-sweep-{number}" / "sweep.json").write_text("{}")
+    assert [sweep.path.name.rpartition("-")[2] for sweep in all_sweeps(tmp_path)] == ["9999", "10000", "10001"]

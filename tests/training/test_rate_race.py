@@ -14,8 +14,8 @@ from nettool.training.rate_test import RateTest
 TEST = RateTest((1e-6, 1.0), (1.0, 0.5), (1.0, 0.5))
 
 
-def each(loss: Callable[[float], float]) -> Callable[[Sequence[float]], list[float]]:
-    return lambda rates: [loss(rate) for rate in rates]
+def each(loss: Callable[[float], float]) -> Callable[[Sequence[float]], list[tuple[float, ...]]]:
+    return lambda rates: [(loss(rate),) for rate in rates]
 
 
 def valley(best: float) -> list[float]:
@@ -49,10 +49,17 @@ def test_each_rate_is_trained_with_once_and_the_ends_are_ends() -> None:
 
 
 def test_of_equal_ones_the_smaller_rate_wins_and_without_any_the_cure_is_told() -> None:
-    assert FoundRate(TEST, (Lap(0.1, 0.5), Lap(0.2, 0.5)), 100, 1).rate == 0.1
-    for laps in ((), (Lap(0.1, math.inf), Lap(0.2, math.inf))):
+    assert FoundRate(TEST, (Lap(0.1, (0.5,)), Lap(0.2, (0.5,))), 100, 1, "validation loss").rate == 0.1
+    for laps in ((), (Lap(0.1, (math.inf,)), Lap(0.2, (math.inf,)))):
         with pytest.raises(RunError, match="Is there anything to learn"):
-            _ = FoundRate(TEST, laps, 100, 1).rate
+            _ = FoundRate(TEST, laps, 100, 1, "validation loss").rate
+
+
+def test_a_rate_has_the_mean_of_its_seeds_and_how_far_they_lie_apart() -> None:
+    lap = Lap(0.1, (1.0, 2.0, 4.5))
+    assert (lap.loss, lap.deviation) == (2.5, pytest.approx(1.8027756))
+    assert Lap(0.1, (1.0,)).deviation is None
+    assert (Lap(0.1, (1.0, math.inf)).loss, Lap(0.1, (1.0, math.inf)).deviation) == (math.inf, None)
 
 
 def test_large_steps_make_short_races() -> None:

@@ -36,7 +36,7 @@ def imbalance(patient: Patient) -> Verdict | str:
     """Whether rare classes are overlooked."""
     target = patient.trained.target
     if not isinstance(target, ClassTarget):
-        raise Unsuitable("it is of classes")
+        raise Unsuitable("only classes can be rare, and this run predicts none")
     shares = _shares(patient, target)
     validation = patient.validation
     said = patient.said(validation)

@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from nettool.analysis.gradients import Signal, gradient_noise, signals
-from nettool.analysis.layers import Health, activation_distributions
+from nettool.analysis.layers import SATURATED, Health, activation_distributions
 from nettool.analysis.verdicts import Verdict
 from nettool.model.verdicts import linear_warning
 from nettool.training.evaluation import evaluating
 from nettool.workflows.diagnosis.patient import Patient, examples_of
+from nettool.workflows.pictures.subject import Unsuitable
 
 MANY = 0.5
 """Of the units of a layer: some always are dead, or at an end."""
@@ -18,6 +19,8 @@ VANISHING, EXPLODING = 1e-3, 1e3
 """Of the gradient at the output, how much is left at the first layer."""
 NOISY = 0.9
 """Of the squared length of a batch's gradient: so much of it is chance."""
+MOST_OF_ALL = 0.25
+"""Of the training examples: a batch that would be large enough has no more."""
 MOST_EXAMPLES = 2000
 _LEAKY = ("leaky_relu", "lets a little through below 0; a lower learning rate kills fewer units, too")
 _UNENDING = ("relu", "has no upper end; or keep it with smaller first weights, scaled data, a lower learning rate")
@@ -36,33 +39,37 @@ def linearity(patient: Patient) -> Verdict | str:
     )
 
 
-def _units(patient: Patient) -> Sequence[Health]:
-    trained = patient.trained
-    with patient.subject.computing(), evaluating(trained.network):
-        return activation_distributions(trained.network, trained.plan, patient.batch(MOST_EXAMPLES))[1]
-
-
 def dead_units(patient: Patient) -> Verdict | str:
     """Whether units of relu put out nothing any more."""
     text = "Units put out 0 for every training example, so that no gradient reaches them and they learn no more."
-    return _ill(patient, "dead ReLUs", text, lambda health: health.dead, _LEAKY)
+    return _ill(patient, "dead ReLUs", text, ("relu",), lambda health: health.dead, _LEAKY)
 
 
 def saturated_units(patient: Patient) -> Verdict | str:
     """Whether units of sigmoid and tanh are at their ends."""
     text = "Units are at an end of their activation for nearly every example, where its slope is nearly 0."
-    return _ill(patient, "saturated units", text, lambda health: health.saturated, _UNENDING)
+    return _ill(patient, "saturated units", text, tuple(SATURATED), lambda health: health.saturated, _UNENDING)
 
 
 def _ill(
-    patient: Patient, name: str, text: str, count: Callable[[Health], int], other: tuple[str, str]
+    patient: Patient,
+    name: str,
+    text: str,
+    activations: Sequence[str],
+    count: Callable[[Health], int],
+    other: tuple[str, str],
 ) -> Verdict | str:
-    units = _units(patient)
-    found = [health for health in units if count(health) >= max(MANY * health.num_units, 1)]
+    trained = patient.trained
+    with patient.subject.computing(), evaluating(trained.network):
+        health = activation_distributions(trained.network, trained.plan, patient.batch(MOST_EXAMPLES))[1]
+    units = [one for one, layer in zip(health, trained.plan.leaves(), strict=True) if layer.activation in activations]
+    if not units:
+        raise Unsuitable(f"no layer has {' or '.join(activations)}")
+    found = [one for one in units if count(one) >= max(MANY * one.num_units, 1)]
     if not found:
-        return f"{sum(map(count, units))} of {sum(health.num_units for health in units):,} units"
-    evidence = tuple(f"{health.name}: {count(health)} of {health.num_units} units." for health in found)
-    cure = patient.activation(other[0], [health.name for health in found], other[1])
+        return f"{sum(map(count, units))} of {sum(one.num_units for one in units):,} units"
+    evidence = tuple(f"{one.name}: {count(one)} of {one.num_units} units." for one in found)
+    cure = patient.first_the_causes() or patient.activation(other[0], [one.name for one in found], other[1])
     return Verdict(name, text, evidence, cure)
 
 
@@ -119,10 +126,9 @@ def noise_of_batches(patient: Patient) -> Verdict | str:
         f"chance is {shares[0]:.0%} of the squared gradient of {examples_of(size)} when training begins, and "
         f"{shares[1]:.0%} half-way down"
     )
-    if size >= num or min(shares) < NOISY:
+    better = max(2 * size, 2 ** max(1, round(at_start.scale)).bit_length()) if at_start.signal > 0 else num
+    if min(shares) < NOISY or better > MOST_OF_ALL * num:  # else it is the task that is hard, and no batch is enough
         return told
-    better = 2 ** max(1, round(at_start.scale - 1).bit_length()) if at_start.signal > 0 else 32
-    better = min(max(better, 2 * size), num)
     return Verdict(
         "batches too small",
         "What a single batch says is mostly chance, so that training wanders more than it goes down.",

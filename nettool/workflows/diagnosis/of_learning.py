@@ -12,15 +12,10 @@ from nettool.analysis.verdicts import Verdict
 from nettool.config.signature import ClassTarget, ImageExample, NumberTarget, TokenExample
 from nettool.training.divergence import CURE
 from nettool.training.rate_race import rounded
-from nettool.workflows.diagnosis.patient import Losses, Patient, examples_of, in_order
+from nettool.workflows.diagnosis.patient import Losses, Patient, examples_of
 from nettool.workflows.pictures.columns import in_memory
 from nettool.workflows.pictures.subject import Unsuitable
 
-CAUSES = (
-    "linear by mistake", "vanishing gradients", "exploding gradients",
-    "learning rate too low", "learning rate too high",
-)  # fmt: skip
-"""Of not learning what there is to learn."""
 SURE = 3.0
 """Standard errors: what lies so far off is no chance."""
 LOST = 0.1
@@ -61,16 +56,10 @@ def beside_naive(patient: Patient) -> Verdict | str:
             f"{losses[0].upper()}{losses[1:]}; the difference is {-better.mean:+.2g} with a standard error of "
             f"{better.error:.2g}.",
         ),
-        _first_the_causes(patient)
+        patient.first_the_causes()
         or "# Can it learn 100 examples by heart? nettool train CONFIG data.limit=100 epochs=1000\n"
         "# If not, it is the network or the learning rate; if so, do the features hold the answer?",
     )
-
-
-def _first_the_causes(patient: Patient) -> str:
-    """What to mend before anything else; nothing where nothing was found that it may follow from."""
-    causes = [name for name in patient.found if name in CAUSES]
-    return f"# First what is said above: {in_order(causes)}." if causes else ""
 
 
 def _naive(patient: Patient) -> str:
@@ -86,11 +75,11 @@ def overfitting(patient: Patient) -> Verdict | str:
     gap, error = validation.mean - train.mean, math.hypot(validation.error, train.error)
     is_gap = gap > max(SURE * error, GAP * (patient.naive_loss - train.mean)) and train.mean < patient.naive_loss
     rose = learning.lost_again > LOST and learning.gain > 0 and learning.train_fell_since
-    losses = f"loss {train.mean:.4g} in training, {validation.mean:.4g} in validation, both without dropout"
+    losses = f"{train.mean:.4g} in training and {validation.mean:.4g} in validation, both without dropout"
     if not is_gap and not rose:
-        return losses
+        return f"loss {losses}"
     best = int(learning.epochs[learning.best])
-    evidence = [f"The best weights, of epoch {best}, have a {losses}."]
+    evidence = [f"The best weights, of epoch {best}, have a loss of {losses}."]
     if rose:
         evidence.insert(
             0,
@@ -153,7 +142,7 @@ def underfitting(patient: Patient) -> Verdict | str:
             f"{_amount(patient, own)} {what} in validation, {_amount(patient, train)} in training.",
             f"A word of the nearest 15 training examples, which learns nothing, has {_amount(patient, theirs)}.",
         ),
-        _first_the_causes(patient) or "\n".join(_against_underfitting(patient)),
+        patient.first_the_causes() or "\n".join(_against_underfitting(patient)),
     )
 
 

@@ -22,7 +22,7 @@ BETTER = 0.1
 """Of the naive model's loss: so much better with another rate is not chance."""
 FEWEST_EPOCHS = 5
 """Of which anything can be said of how a loss went."""
-FACTORS = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
+FACTORS = (3.0, 10.0, 100.0, 1000.0)
 """Times the rate, or fractions of it, that are tried where it seems too low, or too high."""
 MOST_FLOPS = 3e11
 """Of all that is trained to find out."""

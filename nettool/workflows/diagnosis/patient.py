@@ -32,6 +32,11 @@ MOST_EXAMPLES, MOST_FLOPS = 5000, 5e10
 FLOPS_OF_GRADIENTS = 1e10
 """Of the examples that gradients are taken of, forward."""
 FEWEST_EXAMPLES = 32
+CAUSES = (
+    "linear by mistake", "vanishing gradients", "exploding gradients",
+    "learning rate too low", "learning rate too high",
+)  # fmt: skip
+"""Of not learning what there is to learn."""
 LEAST = 1e-12
 """A probability that the naive model gives at least, so that its loss is a number."""
 
@@ -188,6 +193,11 @@ class Patient:
             logits = forward(trained.network, features, evaluation_chunk(trained.plan))
             said = trained.loss.predictions(logits).cpu().double().numpy()
         return said if isinstance(trained.target, NumberTarget) else decide(said)
+
+    def first_the_causes(self) -> str:
+        """What to mend before anything else; nothing where nothing was found that the rest may follow from."""
+        causes = [name for name in self.found if name in CAUSES]
+        return f"# First what is said above: {in_order(causes)}." if causes else ""
 
     @property
     def rate(self) -> float:

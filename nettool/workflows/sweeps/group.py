@@ -15,8 +15,9 @@ from nettool.training.state import TrainingState
 from nettool.training.together import Member, fit_together
 from nettool.workflows import machine
 from nettool.workflows.exhaustion import out_of_memory_in_training
+from nettool.workflows.first_record import Origin
 from nettool.workflows.prepare import Prepared
-from nettool.workflows.recorder import Origin, Recorder
+from nettool.workflows.recorder import Recorder
 from nettool.workflows.resume import Saved, restore
 from nettool.workflows.signals import StopSignals
 from nettool.workflows.sweeps.build import build_members

@@ -52,8 +52,9 @@ def sweep(
     sweep_dir: Path | None = None,
     tags: Mapping[str, str] | None = None,
     most: int | None = None,
+    board: bool = False,
 ) -> SweepOutcome:
-    """Train every point in a new directory, `sweep_dir` or the next free one under `runs/`.
+    """Train every point in a new directory, `sweep_dir` or the next free one under `runs/`. board: see `train`.
 
     A point that diverges or fails ends by itself; the outcome's error tells. Raises ConfigError with the mistakes of
     all points before anything is trained, ResourceError where the disk refuses.
@@ -70,10 +71,10 @@ def sweep(
     directory = SweepDirectory(where.path)
     with _occupied(directory):
         write_sweep(directory, record)
-        return Sweeper(directory, planned.sweep, record, shared, watcher).carry_out(planned.checked)
+        return Sweeper(directory, planned.sweep, record, shared, watcher, board).carry_out(planned.checked)
 
 
-def resume_sweep(argument: Path | None, watcher: SweepWatcher) -> SweepOutcome:
+def resume_sweep(argument: Path | None, watcher: SweepWatcher, board: bool = False) -> SweepOutcome:
     """Go on with a sweep, the newest where none is named: points that are complete are left alone, others go on.
 
     Raises RunError where there is no such sweep, BusyError where another process is in it.
@@ -85,7 +86,7 @@ def resume_sweep(argument: Path | None, watcher: SweepWatcher) -> SweepOutcome:
         runs.remove_leftovers(directory.path)
         record = read_sweep(directory)
         sweep, shared = stored_sweep(record), SharedData()
-        return Sweeper(directory, sweep, record, shared, watcher).carry_out(check_points(sweep, shared))
+        return Sweeper(directory, sweep, record, shared, watcher, board).carry_out(check_points(sweep, shared))
 
 
 def _monitor(checked: Sequence[CheckedPoint]) -> str:

@@ -16,7 +16,7 @@ from nettool.errors import DivergedError, InterruptedRun, NettoolError, Resource
 from nettool.runs.sweeps import SweepDirectory, SweepRecord, write_sweep, write_table
 from nettool.training.stopping import cost
 from nettool.workflows import machine
-from nettool.workflows.recorder import Origin
+from nettool.workflows.first_record import Origin
 from nettool.workflows.signals import StopSignals
 from nettool.workflows.sweeps.points import CheckedPoint, Sweep
 from nettool.workflows.sweeps.results import PointResult, rank, read_results
@@ -37,9 +37,10 @@ class Sweeper:
         record: SweepRecord,
         shared: SharedData,
         watcher: SweepWatcher,
+        board: bool,
     ) -> None:
         self._directory, self._sweep, self._shared, self._watcher = directory, sweep, shared, watcher
-        self._record = record
+        self._record, self._board = record, board
         self._began = time.monotonic() - record.seconds
         self._ended: set[int] = set()
         self._shares: dict[int, float] = {}
@@ -102,12 +103,14 @@ class Sweeper:
         beside = worth_processes(units) and not on_gpu and not CUSTOM_LAYERS
         count = min(machine.num_cores(), len(units)) if beside else 1
         self._watcher.started(self._directory, len(self._sweep.points), describe(units, count))
-        commit = machine.git_commit()
+        if self._board:
+            self._watcher.note(f"for TensorBoard: tensorboard --logdir {self._directory.path}")
+        origin = Origin(machine.git_commit(), self._record.tags, self._board)
         with StopSignals() as signals:
             if count > 1:
-                train_in_processes(self._directory, units, count, signals, self._hear, commit)
+                train_in_processes(self._directory, units, count, signals, self._hear, origin)
             else:
-                self._one_after_another(units, Origin(commit, self._record.tags), signals)
+                self._one_after_another(units, origin, signals)
             if signals.received is not None:
                 self._leave(signals.received)
 

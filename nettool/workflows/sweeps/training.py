@@ -12,8 +12,8 @@ from nettool.runs.directory import RunDirectory, is_run, locked, remove_leftover
 from nettool.runs.sweeps import SweepDirectory
 from nettool.training.epochs import Progress
 from nettool.training.history import EpochResult
+from nettool.workflows.first_record import Origin
 from nettool.workflows.prepare import prepare_training
-from nettool.workflows.recorder import Origin
 from nettool.workflows.resume import Saved, is_complete, prepare_resumption
 from nettool.workflows.sweeps.build import fitting_threads
 from nettool.workflows.sweeps.group import Seat, train_group

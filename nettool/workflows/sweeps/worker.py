@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from nettool.runs.sweeps import SweepDirectory, read_sweep
-from nettool.workflows.recorder import Origin
+from nettool.workflows.first_record import Origin
+from nettool.workflows.signals import StopSignals
 from nettool.workflows.sweeps.shared import SharedData
 from nettool.workflows.sweeps.stored import stored_sweep
 from nettool.workflows.sweeps.training import train_unit
@@ -30,13 +31,14 @@ def _say(what: dict[str, Any]) -> None:
         os.write(sys.stdout.fileno(), json.dumps(what).encode() + b"\n")
 
 
-def main(path: Path, git_commit: str | None) -> None:
+def main(path: Path, git_commit: str | None, board: bool) -> None:
     """Train what is asked for, until nothing is."""
     signal.signal(signal.SIGTERM, lambda number, frame: os._exit(0))  # nothing is lost between two units
+    StopSignals.second_ends = False
     directory = SweepDirectory(path)
     record = read_sweep(directory)
     sweep, shared, messages = stored_sweep(record), SharedData(), Messages(_say)
-    origin = Origin(git_commit, record.tags)
+    origin = Origin(git_commit, record.tags, board)
     while (numbers := _asked.get()) is not None:
         try:
             train_unit(sweep, directory, numbers, shared, messages, origin, threads=1)
@@ -57,5 +59,5 @@ def _listen() -> None:
 
 if __name__ == "__main__":
     threading.Thread(target=_listen, daemon=True).start()
-    main(Path(sys.argv[1]), sys.argv[2] or None)
+    main(Path(sys.argv[1]), sys.argv[2] or None, sys.argv[3] == "board")
     os._exit(0)  # without taking torch apart

@@ -16,6 +16,7 @@ from typing import IO, Any
 
 from nettool.errors import ResourceError
 from nettool.runs.sweeps import SweepDirectory
+from nettool.workflows.first_record import Origin
 from nettool.workflows.signals import StopSignals
 from nettool.workflows.sweeps.units import Unit
 
@@ -28,11 +29,14 @@ Say = Callable[[dict[str, Any]], None]
 class _Worker:
     """A process, and the unit that it is at."""
 
-    def __init__(self, directory: SweepDirectory, git_commit: str | None) -> None:
+    def __init__(self, directory: SweepDirectory, origin: Origin) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the process)
         # A session of its own: Ctrl-C reaches the command alone, which tells the workers.
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "nettool.workflows.sweeps.worker", str(directory.path), git_commit or ""],
+            [
+                sys.executable, "-m", "nettool.workflows.sweeps.worker", str(directory.path), origin.git_commit or "",
+                "board" if origin.board else "",
+            ],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, start_new_session=True, bufsize=0,
         )  # fmt: skip
         self.unit: Unit | None = None
@@ -84,7 +88,7 @@ class _Worker:
 
     def stop(self) -> None:
         """Ask it to save and leave."""
-        if not self._is_asked:  # a second signal would end it at once
+        if not self._is_asked:
             self._is_asked = True
             self.process.send_signal(signal.SIGTERM)
 
@@ -104,7 +108,7 @@ def train_in_processes(
     count: int,
     signals: StopSignals,
     say: Say,
-    git_commit: str | None,
+    origin: Origin,
 ) -> None:
     """Train all units, the longest first. A signal, or a disk that refuses, stops all of them, their states saved.
 
@@ -114,7 +118,7 @@ def train_in_processes(
     with ExitStack() as stack, selectors.DefaultSelector() as busy:
 
         def employ() -> None:
-            worker = stack.enter_context(closing(_Worker(directory, git_commit)))
+            worker = stack.enter_context(closing(_Worker(directory, origin)))
             worker.begin(waiting.pop())
             busy.register(worker.output, selectors.EVENT_READ, worker)
 
