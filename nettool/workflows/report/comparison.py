@@ -91,7 +91,7 @@ def _heading(found: Comparison) -> tuple[str, str, str]:
 def _answer(found: Comparison, best: Compared | None) -> str:
     if best is None:
         return f"None of them has measured {found.monitor} yet."
-    name = title_of(best.run.path) if found.sweep is None else best.run.path.name
+    name = title_of(best.run.path) if found.sweep is None else f"point {best.run.path.name}"
     told = f"The best by {found.monitor.replace('_', ' ')} is {isolated(name)} with {number(_value(found, best))}"
     settings = ", ".join(
         f"{key}={isolated(_shown(value))}" for key, value in best.settings.items() if value is not None
@@ -117,7 +117,7 @@ def _best(found: Comparison, best: Compared | None) -> list[Block]:
         return [Text(f"They differ in {listed(isolated(key) for key in found.keys)}.")]
     settings = found.sweep[2]
     said = verdict(settings, found.monitor)
-    blocks: list[Block] = [Text(f"{said[:1].upper()}{said[1:]}")] if said else []
+    blocks: list[Block] = [Text(said)] if said else []
     if not any(setting.deviation is not None for setting in settings):
         return blocks
     keys = list(settings[0].settings)

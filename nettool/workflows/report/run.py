@@ -134,7 +134,7 @@ def _diagnosis(found: Gathered) -> list[Block]:
     ]
     told = sum(each.is_told for each in looked)
     if not verdicts and told:
-        rest = "" if told == len(looked) else f" The other {len(looked) - told} cannot be told."
+        rest = "" if told == len(looked) else f" {len(looked) - told} more cannot be told."
         blocks.append(Text(f"Nothing: {plural(told, 'check')} found all well.{rest}", "plain" if rest else "good"))
     return [*blocks, checks_table(looked)] if looked else blocks
 
