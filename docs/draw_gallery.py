@@ -87,6 +87,16 @@ def main() -> None:
         for name, (run, kind, *options) in COMPARED.items():
             _draw(folder, run, kind, *options)
             shutil.copyfile(Path(folder, "pictures", f"{kind}.png"), GALLERY / f"{name}.png")
+        _photograph_report(folder)
+
+
+def _photograph_report(folder: str) -> None:
+    """The top of a page of `nettool report`, as a browser shows it."""
+    _train(folder, "overfit", "overfit")
+    _nettool(folder, "report", "overfit")
+    browser = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1180,805"]
+    page = Path(folder, "overfit", "report.html").as_uri()
+    subprocess.run([*browser, f"--screenshot={GALLERY / 'report.png'}", page], check=True)
 
 
 def _train(folder: str, config: str, run: str, *changes: str) -> None:

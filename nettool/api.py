@@ -30,6 +30,7 @@ from nettool.workflows.pictures.kinds import KINDS
 from nettool.workflows.pictures.options import check_heeded
 from nettool.workflows.pictures.subject import Subject, Wishes
 from nettool.workflows.prepare import prepare_training
+from nettool.workflows.report import report as reporting
 from nettool.workflows.sweeps import sweep as sweeping
 from nettool.workflows.sweeps.points import Request
 from nettool.workflows.sweeps.watch import SweepWatcher
@@ -124,6 +125,13 @@ class Run:
         """What is the matter with the run, with the evidence and what to change; () where nothing is."""
         return diagnose(Subject(self._directory, Wishes()))
 
+    def report(self, to: str | Path | None = None, split: SplitName | None = None) -> Path:
+        """Write all about the run as one page of HTML (default: report.html in its directory); return its path.
+
+        split: of which examples (default: validation). Raises UsageError where another file would be replaced.
+        """
+        return reporting.report([self.path], Path(to) if to else None, split).path
+
 
 class Sweep:
     """A sweep's directory: its points, what they reached, and the best of them."""
@@ -150,6 +158,10 @@ class Sweep:
     def best(self) -> Run:
         """The best point of the best setting. Raises RunError where none has come to its end."""
         return Run(find_run(self.path))
+
+    def report(self, to: str | Path | None = None) -> Path:
+        """Write a page of HTML that puts its points beside each other; return its path, as that of a run."""
+        return reporting.report([self.path], Path(to) if to else None).path
 
 
 def sweep(

@@ -65,3 +65,5 @@ def test_installed_wheel_trains_and_evaluates_a_template_outside_of_the_checkout
     assert (run / "best.safetensors").is_file()
 
     assert "accuracy" in output_of([nettool, "eval", run], tmp_path)
+    page = tmp_path / output_of([nettool, "report", run], tmp_path).strip()
+    assert "</html>" in page.read_text(), "the template, style and script of the page are in the wheel"

@@ -53,18 +53,8 @@ def print_network(checked: Checked) -> None:
 def _layer_rows(layer: LayerPlan, indent: str) -> list[tuple[str, str, str, str, str]]:
     """A layer, and below it the layers inside it."""
     name = f"{indent}{layer.path[-1]} {layer.spec.layer}"
-    row = (name, _settings(layer), str(layer.output), _count(layer.num_parameters), _count(layer.flops))
+    row = (name, layer.settings, str(layer.output), _count(layer.num_parameters), _count(layer.flops))
     return [row, *(inner for child in layer.inner for inner in _layer_rows(child, indent + "  "))]
-
-
-def _settings(layer: LayerPlan) -> str:
-    from nettool.config.layers import Repeat
-
-    words = [str(getattr(layer.spec, "norm", None) or "")]
-    words.append(layer.activation if layer.activation != "linear" else "")
-    words.append(f"dropout {layer.dropout:g}" if layer.dropout else "")
-    words.append(f"{layer.spec.times} times" if isinstance(layer.spec, Repeat) else "")
-    return ", ".join(word for word in words if word)
 
 
 def _count(number: int | None) -> str:

@@ -27,6 +27,7 @@ from nettool_cli import (
     init,
     plot,
     predict,
+    report,
     runs,
     schema,
     streams,
@@ -58,6 +59,7 @@ app.command("generate")(generate.generate)
 app.command("verify")(verify.verify)
 app.command("plot")(plot.plot)
 app.command("diagnose")(diagnose.diagnose)
+app.command("report")(report.report)
 app.add_typer(runs.app, name="runs")
 app.command("schema")(schema.schema)
 app.command("doctor")(doctor.doctor)

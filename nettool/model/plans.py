@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from nettool.config.layer_types import Activation, Init
-from nettool.config.layers import LayerSpec
+from nettool.config.layers import LayerSpec, Repeat
 from nettool.config.signature import Flat, Image, ImageExample, Shape, Signature, TableExample, Tokens
 from nettool.config.signature import Sequence as Steps
 from nettool.errors import ConfigPath
@@ -35,6 +35,15 @@ class LayerPlan:
     def name(self) -> str:
         """`layers.2 (dense)`, as messages call it."""
         return layer_name(self.path, self.spec)
+
+    @property
+    def settings(self) -> str:
+        """What it does beside its product, in words: `batch_norm, relu, dropout 0.2`."""
+        words = [str(getattr(self.spec, "norm", None) or "")]
+        words.append(self.activation if self.activation != "linear" else "")
+        words.append(f"dropout {self.dropout:g}" if self.dropout else "")
+        words.append(f"{self.spec.times} times" if isinstance(self.spec, Repeat) else "")
+        return ", ".join(word for word in words if word)
 
 
 @dataclass(frozen=True)

@@ -83,6 +83,13 @@ def overline(figure: Figure, text: str, size: float = 10.0) -> None:
     figure.suptitle("\n".join(textwrap.wrap(text, letters)), x=0.01, ha="left", fontsize=size)
 
 
+def headline_of(figure: Figure) -> str:
+    """What the titles of a figure say, as a plain text: for who does not see it."""
+    titles = [figure.get_suptitle(), *(axes.get_title(side) for axes in figure.axes for side in ("left", "center"))]
+    lines = (" ".join(title.split()).replace(r"\$", "$") for title in titles)
+    return "; ".join(dict.fromkeys(line for line in lines if line))
+
+
 def caption(figure: Figure, text: str) -> Figure:
     """Small print beneath the picture."""
     figure.supxlabel(plain(text, 100), x=0.995, ha="right", fontsize=7, color="#666666")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from nettool.config.load import load
 from nettool.config.losses import Regression
@@ -23,6 +23,9 @@ from nettool.training.stopping import cost, mode_of
 from nettool.workflows.changes import flat_settings
 from nettool.workflows.runs import has_tags, reached, record_or_damage
 from nettool.workflows.sweeps.results import Setting, rank, read_results
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SAME_EVERYWHERE = ("name",)
 """Keys that say nothing of an experiment."""
@@ -212,14 +215,15 @@ def draw(comparison: Comparison, folder: Path) -> list[Path]:
 
     durable.make_folders(folder)
     files = []
-    for name, figure in _figures(comparison):
+    for name, figure in figures(comparison):
         path = folder / f"{name}.png"
         durable.write_file(path, as_png(figure))
         files.append(path)
     return files
 
 
-def _figures(comparison: Comparison) -> Any:
+def figures(comparison: Comparison) -> Iterator[tuple[str, Figure]]:
+    """The same as figures, each with its name."""
     from nettool.plots.sweeps import Curve, Spot, curves, metric_against_key
 
     monitor = comparison.monitor

@@ -73,6 +73,13 @@ def evaluate(
         spec = found_data(spec)
         where = split or ("test" if has_split(spec, "test") else "validation")
         encoded, table = load_examples(trained, spec, where)
+    return measure(trained, encoded, where, table, by)
+
+
+def measure(
+    trained: Trained, encoded: Split, where: str, table: pa.Table | None = None, by: str | None = None
+) -> Evaluation:
+    """The same of examples that are encoded already. table: whose rows they are of, for `by`."""
     features = trained.encoders.features
     if table is not None and isinstance(features, ImageEncoder):
         table = table.drop_columns([features.name])  # which holds a hash of each image

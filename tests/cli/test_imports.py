@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-CLI = "main arguments check console diagnose doctor evaluate explain find_lr generate init plot predict runs schema streams sweep train verify"
+CLI = "main arguments check console diagnose doctor evaluate explain find_lr generate init plot predict report runs schema streams sweep train verify"
 CONFIG = """checks convolutions data experiment explain hints inputs layer_types layers load losses optimization overrides
     runtime schema sequences shorthand signature spec write yaml"""
 DATA = """arrow bundle columns delimited encode encoders examples features fingerprints idx image_encoder inference
@@ -128,7 +128,7 @@ def test_a_command_imports_what_it_needs_and_nothing_else(command: str, config: 
 
 
 def test_other_commands_import_no_large_package_that_they_do_not_use(config: Path) -> None:
-    large = {"PIL", "matplotlib", "music21", "pandas", "pyarrow", "rich", "scipy", "sklearn", "torch"}
+    large = {"PIL", "jinja2", "matplotlib", "music21", "pandas", "pyarrow", "rich", "scipy", "sklearn", "torch"}
 
     def loaded_by(*arguments: str) -> set[str]:
         return packages(loaded(COMMAND.format(arguments=arguments))) & large

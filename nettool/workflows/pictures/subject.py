@@ -19,7 +19,7 @@ from nettool.config.signature import ClassTarget, LabelTarget, NextTarget, Numbe
 from nettool.data.dataset import Batch, Dataset
 from nettool.data.encoders import TableEncoder
 from nettool.data.examples import Split, spread
-from nettool.errors import RunError, UsageError
+from nettool.errors import DataError, UsageError
 from nettool.model.compile import compile_network
 from nettool.runs.directory import RunDirectory
 from nettool.runs.journal import read_metrics, read_record
@@ -59,6 +59,7 @@ class Subject:
 
     def __init__(self, run: RunDirectory, wishes: Wishes, overrides: Sequence[str] = ()) -> None:
         self.run, self.wishes, self.overrides = run, wishes, overrides
+        self._failure: DataError | None = None
 
     def of(self, run: RunDirectory) -> Subject:
         """Another run, whose data are where those of this one are."""
@@ -71,10 +72,10 @@ class Subject:
 
     @cached_property
     def rows(self) -> list[dict[str, float | None]]:
-        """metrics.csv. Raises RunError where no epoch has ended."""
+        """metrics.csv. Raises Unsuitable where no epoch has ended."""
         rows = read_metrics(self.run)
         if not rows:
-            raise RunError(f"{self.run.path}: no epoch has ended yet, so there is nothing to draw.")
+            raise Unsuitable(f"{self.run.path}: no epoch has ended yet, so there is nothing to draw.")
         return rows
 
     @cached_property
@@ -102,7 +103,16 @@ class Subject:
 
     @cached_property
     def _examples(self) -> tuple[Split, pa.Table | None]:
-        return load_examples(self.trained, self._spec, self.split)
+        return self._load(self.split)
+
+    def _load(self, name: SplitName) -> tuple[Split, pa.Table | None]:
+        """What `load_examples` gives; data that are gone or changed are looked at once, whatever else asks for them."""
+        if self._failure is None:
+            try:
+                return load_examples(self.trained, self._spec, name)
+            except DataError as error:
+                self._failure = error
+        raise self._failure
 
     @property
     def examples(self) -> Split:
@@ -117,7 +127,7 @@ class Subject:
     @cached_property
     def train(self) -> Split:
         """The training split, encoded."""
-        return self.examples if self.split == "train" else load_examples(self.trained, self._spec, "train")[0]
+        return self.examples if self.split == "train" else self._load("train")[0]
 
     @cached_property
     def validation(self) -> Split | None:

@@ -1,0 +1,1 @@
+"""What is written for a browser, looked at by one."""
