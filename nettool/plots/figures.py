@@ -25,6 +25,8 @@ from PIL import Image
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#8c8c8c")
 """Told apart by those who see few colours too (Okabe and Ito 2008)."""
 FADED = "#c4c4c4"
+FEW_PANELS = 3
+"""Of which each says something; the titles of more are names."""
 POSITIVE, NEGATIVE = COLORS[0], COLORS[1]
 DIVERGING = LinearSegmentedColormap.from_list("orange to blue", [NEGATIVE, "#ffffff", POSITIVE], N=257)
 """Of numbers with a sign: white is 0, in the middle of an odd number of colours."""
@@ -84,10 +86,11 @@ def overline(figure: Figure, text: str, size: float = 10.0) -> None:
 
 
 def headline_of(figure: Figure) -> str:
-    """What the titles of a figure say, as a plain text: for who does not see it."""
-    titles = [figure.get_suptitle(), *(axes.get_title(side) for axes in figure.axes for side in ("left", "center"))]
-    lines = (" ".join(title.split()).replace(r"\$", "$") for title in titles)
-    return "; ".join(dict.fromkeys(line for line in lines if line))
+    """What a figure says above all of it, or above each of a few panels, as a plain text: for who does not see it."""
+    titles = [axes.get_title(side) for axes in figure.axes for side in ("left", "center")]
+    lines = [" ".join(title.split()).replace(r"\$", "$") for title in (figure.get_suptitle() or "", *titles)]
+    said = [line for line in dict.fromkeys(lines) if line]
+    return "; ".join(said[:1] if lines[0] or len(said) > FEW_PANELS else said)
 
 
 def caption(figure: Figure, text: str) -> Figure:

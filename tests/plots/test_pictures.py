@@ -19,7 +19,7 @@ from nettool.analysis.outcomes import Classified
 from nettool.analysis.structure import Box, Neurons
 from nettool.plots.boundary import decision_regions, surface
 from nettool.plots.classification import calibration, confusion_matrix, gains, precision_recall, roc
-from nettool.plots.figures import NEGATIVE, POSITIVE, as_bytes, as_png
+from nettool.plots.figures import NEGATIVE, POSITIVE, as_bytes, as_png, headline, headline_of, new_panels
 from nettool.plots.importance import importance
 from nettool.plots.layers import distributions
 from nettool.plots.mistakes import mistaken_images, mistaken_rows
@@ -291,3 +291,19 @@ def test_names_of_every_kind_are_drawn_as_they_are(name: str, tmp_path: Path) ->
     ):  # fmt: skip
         drawn(figure)
     assert "<b>" not in as_bytes(confusion_matrix(outcome), "svg").decode()
+
+
+def test_what_a_figure_says_is_told_as_a_plain_text_without_the_names_of_many_panels() -> None:
+    assert headline_of(roc({"": classified(2)})).startswith("area under the curve: ")
+    figure, (left, right) = new_panels(1, 2, 6.0, 3.0)
+    headline(left, "a long sentence of which every line is only as wide as its panel, about " + r"\$x\$")
+    headline(right, "another")
+    assert headline_of(figure) == (
+        "a long sentence of which every line is only as wide as its panel, about $x$; another"
+    )
+    figure.suptitle("above all")
+    assert headline_of(figure) == "above all"
+    figure, panels = new_panels(1, 5, 9.0, 3.0)
+    for place, axes in enumerate(panels):
+        axes.set_title(f"panel {place}")
+    assert headline_of(figure) == "panel 0"

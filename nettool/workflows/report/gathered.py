@@ -25,8 +25,8 @@ from nettool.workflows.runs import record_or_damage
 from nettool.workflows.trained import Trained
 
 OF_WHAT_WAS_ASKED = ("network",)
-OF_WHAT_HAPPENED = ("curves", "landscape")
-OF_THE_INSIDE = ("weights", "activations", "gradients")
+OF_WHAT_HAPPENED = ("curves", "landscape", "line", "samples")
+OF_THE_INSIDE = ("weights", "activations", "gradients", "filters", "embeddings", "attention")
 """Which pictures stand where; all others say how good it is."""
 
 
