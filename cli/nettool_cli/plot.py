@@ -15,13 +15,23 @@ if TYPE_CHECKING:
     from nettool.runs.directory import RunDirectory
     from nettool.workflows.pictures.subject import Subject
 
+KindsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="KIND", help="Kinds of pictures. Default: all that suit the run.", show_default=False),
+]
+WithOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--with",
+        metavar="RUN",
+        help="Of a landscape: draw the way of this run, too; more than once. Of a line: where it leads to.",
+    ),
+]
+
 
 def plot(
     run: RunArgument = None,
-    kinds: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="KIND", help="Kinds of pictures. Default: all that suit the run.", show_default=False),
-    ] = None,
+    kinds: KindsArgument = None,
     split: Annotated[
         Literal["train", "validation", "test"] | None,
         typer.Option(help="Of which examples. Default: validation, or test where there is no validation split."),
@@ -37,14 +47,7 @@ def plot(
         list[str] | None,
         typer.Option(metavar="WEIGHT", help="A landscape over two weights: layers.0.product.weight[0,1], named twice."),
     ] = None,
-    others: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--with",
-            metavar="RUN",
-            help="Of a landscape: draw the way of this run, too; more than once. Of a line: where it leads to.",
-        ),
-    ] = None,
+    others: WithOption = None,
     beside: Annotated[
         list[Path] | None,
         typer.Option(metavar="RUN", help="Draw the landscape of this run beside it, on one scale; more than once."),

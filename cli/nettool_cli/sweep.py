@@ -20,18 +20,19 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 20
 """Of the table at the end."""
+RangesArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="KEY=RANGE",
+        help="What is varied: optimizer.lr=1e-4..1e-1:log:16, dropout=0,0.2,0.5; or held: epochs=20.",
+        show_default=False,
+    ),
+]
 
 
 def sweep(
     config: OptionalConfigArgument = None,
-    ranges: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="KEY=RANGE",
-            help="What is varied: optimizer.lr=1e-4..1e-1:log:16, dropout=0,0.2,0.5; or held: epochs=20.",
-            show_default=False,
-        ),
-    ] = None,
+    ranges: RangesArgument = None,
     seeds: Annotated[int | None, typer.Option(help="Train every point with so many seeds.")] = None,
     folds: Annotated[int | None, typer.Option(help="Cross-validation: train every point once for each fold.")] = None,
     random: Annotated[

@@ -26,6 +26,18 @@ if TYPE_CHECKING:
     from nettool.workflows.train import Outcome
     from nettool.workflows.watch import Watcher
 
+SkipDoneOption = Annotated[
+    bool,
+    typer.Option(
+        "--skip-done",
+        help="Where a run of the same experiment on the same data is finished, print that one instead.",
+    ),
+]
+PlotsOption = Annotated[
+    bool,
+    typer.Option("--plots", help="At the end draw the pictures that tell most; `nettool plot` draws all that suit."),
+]
+
 
 def train(
     config: OptionalConfigArgument = None,
@@ -46,19 +58,8 @@ def train(
         bool, typer.Option("--dry-run", help="Check everything, data included, show the network, write nothing.")
     ] = False,
     tag: TagOption = None,
-    skip_done: Annotated[
-        bool,
-        typer.Option(
-            "--skip-done",
-            help="Where a run of the same experiment on the same data is finished, print that one instead.",
-        ),
-    ] = False,
-    plots: Annotated[
-        bool,
-        typer.Option(
-            "--plots", help="At the end draw the pictures that tell most; `nettool plot` draws all that suit."
-        ),
-    ] = False,
+    skip_done: SkipDoneOption = False,
+    plots: PlotsOption = False,
     log: LogOption = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary; errors are shown.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the run's record as JSON, not just its path.")] = False,

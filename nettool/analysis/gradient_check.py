@@ -8,12 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from nettool.analysis.gradients import Mean
 from nettool.data.dataset import Batch
 from nettool.data.examples import spread
 from nettool.model.compile import Network
 from nettool.training.divergence import layer_of
-
-Mean = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
 STEP = 1e-6
 """Either way, times the size of the weight where that is above 1."""

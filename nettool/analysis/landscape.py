@@ -7,7 +7,7 @@ principal components.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,14 +15,13 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
+from nettool.analysis.gradients import Mean
 from nettool.analysis.outcomes import Array
 from nettool.data.dataset import Batch
 from nettool.model.recurrent import Attention, Recurrent
 
 Weights = dict[str, Tensor]
 """Every parameter by its name."""
-Mean = Callable[[Tensor, Tensor, Tensor | None], Tensor]
-"""The mean loss, a scalar, of the logits, target and weights of a batch."""
 
 POINTS, FEW_POINTS = 41, 15
 """Along an axis; few where a network takes long."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import io
-import struct
+import logging
 import textwrap
 import warnings
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -19,7 +18,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.font_manager import get_font_names
-from numpy.typing import NDArray
+from matplotlib.text import Text
 from PIL import Image
 
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#8c8c8c")
@@ -117,11 +116,13 @@ def as_png(figure: Figure) -> bytes:
     `savefig` would draw it twice, the first time to see what has room where; it is laid out here, and drawn once.
     """
     canvas = FigureCanvasAgg(figure)
-    with _readable():
+    with _readable(figure):
         figure.set_dpi(DOTS)
         _lay_out(figure)
         canvas.draw()  # type: ignore[no-untyped-call]
-    return _png(np.asarray(canvas.buffer_rgba())[:, :, :3])  # type: ignore[no-untyped-call]
+    buffer = io.BytesIO()
+    _pixels(canvas).save(buffer, "PNG", compress_level=_COMPRESSION, dpi=(DOTS, DOTS))
+    return buffer.getvalue()
 
 
 def as_bytes(figure: Figure, kind: Format) -> bytes:
@@ -130,18 +131,34 @@ def as_bytes(figure: Figure, kind: Format) -> bytes:
         return as_png(figure)
     buffer = io.BytesIO()
     settings: Any = {"svg.hashsalt": "nettool", "svg.fonttype": "none"}
-    with matplotlib.rc_context(settings), _readable():
+    with matplotlib.rc_context(settings), _readable(figure):
         figure.savefig(buffer, format=kind, dpi=DOTS, metadata={"Date": None, "Creator": None})
     figure.set_layout_engine("none")
     return buffer.getvalue()
 
 
 @contextmanager
-def _readable() -> Iterator[None]:
-    """Inside, texts of other scripts have letters where the machine has a font for them."""
-    with matplotlib.rc_context({"font.sans-serif": [DEFAULT_FONT, *_other_fonts()]}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing")  # it is a box, and the svg has it as text
-        yield
+def _readable(figure: Figure) -> Iterator[None]:
+    """Inside, texts of other scripts have letters where the machine has a font for them.
+
+    matplotlib looks in one font after another only where a text names several families; the generic one is a single
+    font to it.
+    """
+    families = [DEFAULT_FONT, *_other_fonts()]
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.get_ticklabels()  # which are made when they are asked for
+    for text in figure.findobj(lambda one: isinstance(one, Text) and one.get_fontfamily() == ["sans-serif"]):
+        text.set(fontfamily=families)
+    log = logging.getLogger("matplotlib.font_manager")  # which tells of fonts that have one weight alone
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Glyph .* missing")  # it is a box, and the svg has it as text
+            yield
+    finally:
+        log.setLevel(level)
 
 
 def _lay_out(figure: Figure) -> None:
@@ -152,32 +169,16 @@ def _lay_out(figure: Figure) -> None:
     figure.set_layout_engine("none")
 
 
-def _png(pixels: NDArray[np.uint8]) -> bytes:
-    """A file of these pixels, [height, width, 3]. W3C 2003, "Portable network graphics specification, second edition".
-
-    Pillow tries five filters on each row, which for lines on white makes the file no smaller and takes longer than
-    compressing it.
-    """
-    height, width, _ = pixels.shape
-    rows = np.zeros((height, 1 + 3 * width), np.uint8)  # each begins with its filter: 0, none
-    rows[:, 1:] = pixels.reshape(height, -1)
-    parts = (
-        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)),
-        (b"pHYs", struct.pack(">IIB", *[round(DOTS / 0.0254)] * 2, 1)),
-        (b"IDAT", zlib.compress(rows.data, _COMPRESSION)),
-        (b"IEND", b""),
-    )
-    chunks = (
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in parts
-    )
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
-
-
 def as_frame(figure: Figure) -> Image.Image:
     """The picture as one of a film."""
     canvas = FigureCanvasAgg(figure)
     figure.set_dpi(90)
-    canvas.draw()  # type: ignore[no-untyped-call]
+    with _readable(figure):
+        canvas.draw()  # type: ignore[no-untyped-call]
+    return _pixels(canvas)
+
+
+def _pixels(canvas: FigureCanvasAgg) -> Image.Image:
     return Image.fromarray(np.asarray(canvas.buffer_rgba())[:, :, :3])  # type: ignore[no-untyped-call]
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nettool.config.signature import ClassTarget, LabelTarget, NumberTarget
@@ -92,6 +92,7 @@ def test_whatever_a_user_wrote_stays_text() -> None:
     assert [set(given) for _, given in evil.tags] == [set(given) for _, given in plain.tags]
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_any_text_makes_a_page_of_the_same_elements(text: str) -> None:
     elements = [tag for tag, _ in Strict(as_html(page_of("word"))).tags]
