@@ -54,9 +54,7 @@ def diagnose(
 def _print(run: str, status: str, looked: list[Looked]) -> None:
     verdicts = [one.verdict for one in looked if one.verdict is not None]
     going = ", which is still going" if status == "running" else ""
-    num = len(verdicts)
-    many = f"{num} thing{'s are' if num > 1 else ' is'} the matter" if num else "nothing is the matter"
-    typer.echo(f"{console.printable(run)}{going}: {many}")
+    typer.echo(f"{console.printable(run)}{going}: {_in_short(looked)}")
     for number, verdict in enumerate(verdicts, 1):
         typer.echo(f"\n{number}. {verdict.name}")
         _say(verdict.text, "   ", "   ")
@@ -78,6 +76,17 @@ def _print(run: str, status: str, looked: list[Looked]) -> None:
         typer.echo("\ncannot be told:")
     for reason, names in reasons.items():
         _say(f"{', '.join(names)}: {reason}", "  ", "    ")
+
+
+def _in_short(looked: list[Looked]) -> str:
+    """What came of it; all is well only where nearly everything could be looked at."""
+    num = sum(one.verdict is not None for one in looked)
+    untold = sum(not one.is_told for one in looked)
+    if num:
+        return f"{num} thing{'s are' if num > 1 else ' is'} the matter"
+    if untold > len(looked) // 2:
+        return f"nothing was found, but {untold} of {len(looked)} checks could not be made"
+    return "nothing is the matter"
 
 
 def _say(text: str, first: str, others: str) -> None:

@@ -62,7 +62,8 @@ def _print_steps(page: Page, found: Explanation) -> None:
             (str(step + 1), repr(shown.tokens[step]), repr(loss.names[loss.truth]), number(p), number(loss.value))
         )
     page.table(("step", "token", "the next is", "p of it", "-log(p)"), rows, text_columns=3)
-    page.say(f"... and {len(losses) - len(rows):,} more steps. Step 1 in full:", 0)
+    left = len(losses) - len(rows)
+    page.say(f"... and {left:,} more step{'s' if left > 1 else ''}. Step 1 in full:" if left else "Step 1 in full:", 0)
     page.space()
 
 
@@ -170,7 +171,7 @@ def _print_large(page: Page, layer: LayerStep, losses: tuple[OutputLoss, ...]) -
     """By autograd, which does for each number what is written out for small layers."""
     for loss in losses[:1]:
         page.say("At step 1:" if len(losses) > 1 else "")
-        for output in range(FEW_UNITS):
+        for output in range(min(FEW_UNITS, len(loss.names))):
             page.formula(loss.delta(output))
     page.say(f"dL/dout, {layer.dout.size:,} numbers: {some(layer.dout.reshape(-1).tolist())}")
     for parameter in layer.parameters:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -38,4 +39,5 @@ def init(
 
     path = config_for_table(Path(source), target, output)
     typer.echo(path)
-    typer.echo(f"next: nettool check {path} --data; nettool train {path}", err=True)
+    name = shlex.quote(str(path))
+    typer.echo(f"next: nettool check {name} --data; nettool train {name}", err=True)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from nettool.workflows.watch import Watcher, as_note, describe_epoch
+from nettool.workflows.watch import Watcher, as_note, beats_baseline, describe_epoch
 from nettool_cli import console
 from nettool_cli.chart import loss_chart
 
@@ -78,7 +78,9 @@ class SummaryWatcher(Watcher):
         ]
         if rows:
             out.print(console.table(("on the validation split", "network", "baseline"), rows))
-        if not outcome.error:
+        if not outcome.error and not beats_baseline(record):
+            out.print(f"no better than the baseline. next: nettool diagnose {outcome.run.path}")
+        elif not outcome.error:
             out.print(f"next: nettool eval {outcome.run.path}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -79,7 +80,8 @@ def check_gradients(
 def _error(gradient: Tensor, slopes: Sequence[tuple[int, float]]) -> float:
     flat = gradient.reshape(-1)
     size = max([abs(slope) for _, slope in slopes] + [ROUNDING])
-    return max([max(abs(float(flat[place]) - slope) - ROUNDING, 0.0) / size for place, slope in slopes], default=0.0)
+    errors = [max(abs(float(flat[place]) - slope) - ROUNDING, 0.0) / size for place, slope in slopes]
+    return math.inf if not all(map(math.isfinite, [*errors, *flat.tolist()])) else max(errors, default=0.0)
 
 
 def _places(gradient: Tensor) -> list[int]:

@@ -25,7 +25,7 @@ Weights = dict[str, Tensor]
 
 POINTS, FEW_POINTS = 41, 15
 """Along an axis; few where a network takes long."""
-FLOPS = 5e11
+FLOPS = 1e11
 """Of all points together, about."""
 FEW_EXAMPLES = 64
 MARGIN = 0.25

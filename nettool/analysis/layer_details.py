@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nettool.analysis.formulas import Detail, Dot, Formula, Some, activated, numbers_of
+from nettool.analysis.formulas import Detail, Dot, Formula, Some, activated, numbers_of, sigmoid
 from nettool.analysis.passes import Passed
 from nettool.config.layer_types import Activation
 from nettool.model import recurrent, spatial, stack
@@ -254,7 +254,7 @@ def _rows(cell: nn.Module, name: str) -> Tensor:
 
 
 def _sigmoid(name: str, z: float) -> Formula:
-    return activated(name, "sigmoid", z, 1 / (1 + math.exp(-z)))
+    return activated(name, "sigmoid", z, sigmoid(z))
 
 
 def _lstm(cell: nn.LSTM, x: Tensor) -> list[Detail]:

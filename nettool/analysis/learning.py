@@ -18,7 +18,7 @@ LAST = 0.1
 @dataclass(frozen=True)
 class Learning:
     """Losses by epoch, E of them. train, validation: float64 [E]; validation empty without such a split. epochs: int64
-    [E]. naive: the loss of always saying the same, which what was gained is held against.
+    [E]. naive: the loss of the baseline, always saying the same, which what was gained is held against.
     """
 
     epochs: Array
@@ -28,9 +28,7 @@ class Learning:
 
     @classmethod
     def from_rows(cls, rows: Sequence[Mapping[str, float | None]], naive: float) -> Learning:
-        """rows: those of metrics.csv. Epochs whose losses are no numbers, at the end of one that diverged, are left
-        out.
-        """
+        """rows: those of metrics.csv. Epochs whose losses are not finite are left out; there may be no others."""
         kept = [row for row in rows if all(map(math.isfinite, _losses(row)))]
         validation = [row["validation_loss"] for row in kept if row.get("validation_loss") is not None]
         columns = ([row[name] for row in kept] for name in ("epoch", "train_loss"))
@@ -71,8 +69,9 @@ class Learning:
 
     @property
     def train_fell_since(self) -> bool:
-        """Whether the training loss went on falling after the best epoch."""
-        return bool(self.train[-self._last :].mean() < self.train[self.best])
+        """Whether the training loss fell on after the best epoch, and is below that of validation at the end."""
+        end = self.train[-self._last :].mean()
+        return bool(end < min(self.train[self.best], self.judged[-self._last :].mean()))
 
     @property
     def still_gaining(self) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import NullFormatter, PercentFormatter
 
 from nettool.analysis.outcomes import Classified
 from nettool.analysis.thresholds import Reliability, Sweep, confusion, reliability, sweep_thresholds
@@ -35,7 +35,9 @@ def confusion_matrix(outcome: Classified) -> Figure:
     # Beside ten thousand that are right, the few that are wrong would all be white.
     norm = Normalize(0, 1) if few else LogNorm(max(wrong[wrong > 0].min(initial=1.0) / 2, 1e-4), 1.0)
     image = axes.imshow(shares if few else np.where(shares > 0, shares, np.nan), cmap="Blues", norm=norm)
-    figure.colorbar(image, ax=axes, shrink=0.8, format=PercentFormatter(1.0)).set_label("of the actual class")
+    bar = figure.colorbar(image, ax=axes, shrink=0.8, format=PercentFormatter(1.0))
+    bar.set_label("of the actual class")
+    bar.ax.yaxis.set_minor_formatter(NullFormatter())  # of a log scale: 6×10⁻¹ beside per cents
     if few:
         for row in range(num):
             for column in range(num):
@@ -194,13 +196,18 @@ def calibration(outcomes: Mapping[str, Classified]) -> Figure:
     event = (
         f"it was {plain(first.classes[1], 20)}" if is_binary and len(found) == 1 else "it was" if is_binary else "right"
     )
-    bins = found[0][1]
-    gap = float(((bins.confidence - bins.accuracy) * bins.weight).sum() / bins.weight.sum())
-    verdict = "too high" if gap > 0.02 else "too low" if gap < -0.02 else "about right"
     if len(found) == 1:
+        bins = found[0][1]
+        gap = float(((bins.confidence - bins.accuracy) * bins.weight).sum() / bins.weight.sum())
+        verdict = "too high" if gap > 0.02 else "too low" if gap < -0.02 else "about right"
         of_chosen = ", of the class that was chosen" if is_binary else ""
         text = f"calibration_error {bins.error:.4g} (as eval gives it{of_chosen})"
         headline(axes, f"{text}; the probabilities are {verdict} as a whole")
+    else:
+        mean = sum(bins.error for _, bins in found) / len(found)
+        name, worst = max(found, key=lambda each: each[1].error)
+        text = f"calibration_error {mean:.4g}, the mean over {len(found)} labels"
+        headline(axes, f"{text}; the farthest off is {plain(name)} ({worst.error:.4g})")
     axes.set_ylabel(f"how often {event}")
     below.set_xlabel("how sure the network was (probability)")
     below.set_ylabel("share")

@@ -32,7 +32,8 @@ def distributions(found: Sequence[Distribution], what: str, title: str) -> Figur
         )
         axes.axhline(row, color="#bbbbbb", linewidth=0.6)
         if layer.note:
-            axes.text(low, row + 0.62, f"  {plain(layer.note, 70)}", fontsize=7.5, color=COLORS[1])
+            behind = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1.0}
+            axes.text(low, row + 0.62, f"  {plain(layer.note, 70)}", fontsize=7.5, color=COLORS[1], bbox=behind)
     axes.set_yticks(
         [row + 0.3 for row in range(len(shown))], [_row_name(layer) for layer in reversed(shown)], fontsize=8
     )

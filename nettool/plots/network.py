@@ -35,7 +35,15 @@ def neurons(layers: Sequence[Neurons], inputs: Sequence[str], outputs: Sequence[
         biases = layers[column - 1].bias if column and tallest <= 12 else None
         if biases is not None:
             for (across, up), bias in zip(spots, biases.tolist(), strict=True):
-                axes.text(across, up, f"{bias:.1f}", ha="center", va="center", fontsize=6, zorder=4)
+                axes.text(
+                    across,
+                    up,
+                    f"{bias:.2g}" if abs(bias) < 100 else f"{bias:.0e}",
+                    ha="center",
+                    va="center",
+                    fontsize=6,
+                    zorder=4,
+                )
         axes.text(column, tallest - 0.2, told, ha="center", va="bottom", fontsize=8, color="#555555")
     _names(axes, places[0], inputs, -0.12, "right")
     _names(axes, places[-1], outputs, 0.12, "left")
@@ -78,12 +86,12 @@ def _names(axes: Axes, spots: Sequence[Spot], names: Sequence[str], away: float,
         axes.text(x + away, y, plain(name, 20), ha=side, va="center", fontsize=8)
 
 
-def boxes(found: Sequence[Box], before: str) -> Figure:
-    """From top to bottom. before: what the first layer takes."""
+def boxes(found: Sequence[Box], before: str, embedded: int = 0) -> Figure:
+    """From top to bottom. before: what the first layer takes. embedded: parameters of the categories in it."""
     figure, axes = new_figure(6.6, 0.9 + 0.62 * (len(found) + 1))
     axes.set_axis_off()
-    most = max(box.num_parameters for box in found) or 1
-    rows = [Box("input", before, 0), *found]
+    most = max([embedded, *(box.num_parameters for box in found)]) or 1
+    rows = [Box("input", before, embedded), *found]
     for row, box in enumerate(rows):
         y = len(rows) - row
         share = box.num_parameters / most
@@ -99,5 +107,5 @@ def boxes(found: Sequence[Box], before: str) -> Figure:
             axes.annotate("", (5, y + 0.36), (5, y + 0.64), arrowprops={"arrowstyle": "-|>", "color": "#555555"})
     axes.set_xlim(-0.3, 12.6)
     axes.set_ylim(0.4, len(rows) + 0.6)
-    headline(axes, f"{sum(box.num_parameters for box in found):,} parameters (right: of each layer)")
+    headline(axes, f"{sum(row.num_parameters for row in rows):,} parameters (right: of each layer)")
     return figure

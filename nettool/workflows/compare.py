@@ -111,8 +111,7 @@ def compare(arguments: Sequence[Path], tags: Mapping[str, str] | None = None, by
         runs |= {run.path.resolve(): run for run in everywhere if has_tags(run, tags)}
     if len(runs) < 2:
         raise UsageError(
-            f"there {'is 1 run' if runs else 'are no runs'} to compare. Name two or more, or a sweep: "
-            "nettool runs compare RUN RUN"
+            f"there {'is 1 run' if runs else 'are no runs'} to compare. Name two or more, or a sweep of several points."
         )
     return _compared(list(runs.values()), by, sweep)
 

@@ -46,5 +46,5 @@ def _check_unchanged(spec: DataSpec, trained: Trained, split: SplitName) -> None
     if known is None or fingerprint_of(Path(path), spec)["sha256"] != known.sha256:
         raise DataError(
             f"{path} is not the data that the run was trained on (its sha256 differs), so its splits are not the "
-            f"same either. Bring the old file back with data.{role}=..., or evaluate a new one with --data FILE."
+            f"same either. Bring the old file back with data.{role}=..., or evaluate new ones: nettool eval --data FILE"
         )

@@ -218,6 +218,9 @@ def _notes(subject: _Subject) -> list[str]:
     if experiment.batch_size != 1:
         size = "all examples" if experiment.batch_size == "full" else f"{experiment.batch_size:,} examples"
         notes.append(f"One example alone. In training the gradient is the mean over a batch of {size}.")
+    if subject.split.weights is not None or subject.loss.class_weights is not None:
+        whose = "examples" if subject.split.weights is not None else "classes"
+        notes.append(f"The weights of {whose} say how much one counts beside others; of one alone they change nothing.")
     if any(layer.dropout for layer in subject.plan.leaves()):
         notes.append("Dropout is off: which numbers it drops is drawn anew in each step of training.")
     if any(isinstance(module, BATCH_NORMS) for module in subject.network.modules()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,7 +85,8 @@ def _text(name: str, path: str, num_rows: int, target: str, columns: tuple[Colum
     width = max(len(kind) for kind, _ in kinds) if kinds else 0
     lines = [
         f"# {name}: predict {_plain(target)} from {Path(path).name} ({num_rows:,} rows).",
-        f"# See what is in the data with `nettool check {name} --data`, then `nettool train {name}`.",
+        f"# See what is in the data with `nettool check {shlex.quote(name)} --data`, then `nettool train "
+        f"{shlex.quote(name)}`.",
         "data:",
         f"  path: {_value(path)}",
         f"  target: {_value(target)}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -63,3 +63,14 @@ def describe_epoch(result: EpochResult, num_epochs: int) -> str:
 def finite(values: dict[str, Any]) -> dict[str, Any]:
     """The same with None for what JSON has no number for."""
     return {key: None if isinstance(value, float) and value - value != 0 else value for key, value in values.items()}
+
+
+def beats_baseline(record: Mapping[str, Any]) -> bool:
+    """Whether a run is better by the first metric that both have; where there is none, nobody knows."""
+    from nettool.training.metrics import METRICS
+
+    for name, baseline in record["baseline"].items():
+        value = record["metrics"].get(name)
+        if value is not None and baseline is not None and name in METRICS:
+            return bool(value > baseline if METRICS[name].mode == "max" else value < baseline)
+    return True

@@ -92,6 +92,16 @@ def test_the_page_runs_its_own_script_and_style_and_nothing_is_complained_of(bro
     assert browser.ask(page, "return getComputedStyle(document.querySelector('.skip')).position") == "absolute"
 
 
+def test_infinite_numbers_sort_beyond_all_others(browser: Browser, tmp_path: Path) -> None:
+    values = (3.0, float("inf"), -2.0, float("-inf"), None, float("inf"))
+    rows = [(word(f"n{place}"), measured(value)) for place, value in enumerate(values)]
+    page = replace(PAGE, sections=[Section("one", "One", [Table("Numbers", ("name", "value"), rows)])])
+    path = tmp_path / "page.html"
+    path.write_text(as_html(page))
+    names, _ = browser.ask(path, click(1) + ORDER)
+    assert names == ["n3", "n2", "n0", "n1", "n5", "n4"]
+
+
 def test_all_pictures_are_there(browser: Browser, page: Path) -> None:
     widths = browser.ask(page, "return [...document.images].map((image) => image.naturalWidth)")
     assert len(widths) == 11

@@ -79,11 +79,11 @@ def two_classes(folder: Path, num: int = 400, share: float = 0.5, apart: float =
 @pytest.mark.parametrize(
     ("name", "overrides", "wanted"),
     [
-        ("underfit", (), ["no better than the naive model", "underfitting"]),
-        ("circles_linear", (), ["linear by mistake", "no better than the naive model", "underfitting"]),
+        ("underfit", (), ["no better than the baseline", "underfitting"]),
+        ("circles_linear", (), ["linear by mistake", "no better than the baseline", "underfitting"]),
         ("overfit", (), ["overfitting since epoch 18", "too little data"]),
-        ("rate_too_large", (), ["learning rate too high", "no better than the naive model", "underfitting"]),
-        ("rate_too_small", (), ["learning rate too low", "no better than the naive model", "underfitting"]),
+        ("rate_too_large", (), ["learning rate too high", "no better than the baseline", "underfitting"]),
+        ("rate_too_small", (), ["learning rate too low", "no better than the baseline", "underfitting"]),
         ("circles", ("epochs=12",), ["stopped while it was still learning"]),
         ("sgd", (), ["batches too small"]),
         ("grade", ("optimizer={name: sgd, lr: 1e6}",), ["diverged"]),
@@ -175,7 +175,7 @@ def test_a_rare_class_that_is_overlooked_is_found_and_one_that_is_seen_is_not(ne
 def test_noise_is_not_learned_and_said_so(nettool: Nettool, folder: Path) -> None:
     two_classes(folder, apart=0.0)
     looked = examined(nettool, write(folder, "\n  - dense: 4", rest="early_stopping: {patience: 5}\n"))
-    assert "no better than the naive model" in names(looked)
+    assert "no better than the baseline" in names(looked)
     assert "underfitting" not in names(looked)
 
 
@@ -194,7 +194,8 @@ def test_data_that_are_gone_leave_what_needs_none(nettool: Nettool, folder: Path
     table.rename("elsewhere.csv")
     result = nettool("diagnose", RUN)
     assert result.code == 0
-    assert "linear by mistake           no hidden layers" in result.out
+    assert result.out.startswith("run: nothing was found, but 12 of 14 checks could not be made\n")
+    assert "linear by mistake           what is between input and output bends" in result.out
     told = result.out.split("cannot be told:")[1]
     assert told.count("\n  leakage, gradients, ") == 1
     assert "Was it moved?" in result.out
@@ -218,6 +219,77 @@ def test_of_a_run_without_an_epoch_and_of_none_it_is_said(nettool: Nettool, fold
     nettool("train", config, "--quiet", "--run-dir", RUN, "epochs=0")
     result = nettool("diagnose", RUN)
     assert result.code == 0
-    assert result.out.startswith("run: nothing is the matter\n")
-    assert "learning rate, naive model" in result.out.split("cannot be told:")[1]
+    assert result.out.startswith("run: nothing was found, but ")
+    assert "learning rate, baseline" in result.out.split("cannot be told:")[1]
     assert "nothing was trained" in result.out
+
+
+WRONG = ["optimizer.lr=0.1", "other-0001", "data.path=nowhere.csv"]
+
+
+def test_what_is_no_place_of_the_data_is_refused(nettool: Nettool, config: Path) -> None:
+    nettool("train", config, "--quiet", "--run-dir", RUN, "epochs=2")
+    assert [nettool("diagnose", RUN, argument).code for argument in WRONG] == [2, 2, 0]
+    assert nettool("diagnose", RUN, WRONG[2]).out.startswith("run: nothing was found, but ")
+
+
+def test_classes_that_count_the_same_are_not_held_against_plain_mistakes(nettool: Nettool, folder: Path) -> None:
+    two_classes(folder, num=800, share=0.12, apart=0.0)
+    config = write(folder, "\n  - dense: 4", loss="{name: binary_cross_entropy, class_weights: balanced}")
+    looked = examined(nettool, config, "epochs=15")
+    assert "underfitting" not in names(looked)
+    assert "no better than the baseline" in names(looked)  # which of two equal classes says neither
+    (told,) = [one["seen"] for one in looked if one["check"] == "underfitting"]
+    assert "some count more" in told
+
+
+def test_of_a_few_examples_it_says_what_cannot_be_told(nettool: Nettool, folder: Path) -> None:
+    two_classes(folder, num=5, apart=9.0)
+    looked = examined(
+        nettool, write(folder, "\n  - dense: 2"), "epochs=6", "data.split={train: 0.6, validation: 0.4, test: 0}"
+    )
+    (told,) = [one for one in looked if one["check"] == "noise of batches"]
+    assert "a variance needs more than" in told["seen"]
+
+
+def test_a_validation_loss_that_is_never_a_number_is_said(nettool: Nettool, folder: Path) -> None:
+    rows = [f"{number % 7}.5,{number % 5}" for number in range(40)]
+    (folder / "train.csv").write_text("\n".join(["a,y", *rows]) + "\n")
+    (folder / "valid.csv").write_text("\n".join(["a,y", *(["1e30,1"] * 8)]) + "\n")
+    path = folder / "inf.yaml"
+    path.write_text(
+        "data: {train: train.csv, validation: valid.csv, target: y, scale: none}\n"
+        "layers: [dense: 4, output]\nloss: mse\nepochs: 6\n"
+    )
+    looked = examined(nettool, path)
+    (told,) = [one for one in looked if one["check"] == "learning rate"]
+    assert "infinite" in told["seen"]
+
+
+def test_a_series_is_held_against_what_stays_as_it_is(nettool: Nettool, folder: Path) -> None:
+    walk = np.random.default_rng(0).normal(size=300).cumsum()
+    (folder / "walk.csv").write_text("\n".join(["y", *(f"{value:.4f}" for value in walk)]) + "\n")
+    path = folder / "walk.yaml"
+    path.write_text(
+        "data: {path: walk.csv, target: y, window: 4}\nlayers: [gru: 4, output]\nloss: mse\nepochs: 1\n"
+        "optimizer: {name: adam, lr: 1e-6}\n"
+    )
+    looked = examined(nettool, path)
+    (verdict,) = [one for one in verdicts(looked) if one["name"] == "no better than the baseline"]
+    assert "that all stays as it is" in verdict["text"]
+
+
+def test_a_rate_that_is_absurd_is_not_merely_divided_by_ten(nettool: Nettool, folder: Path) -> None:
+    looked = examined(nettool, CONFIGS / "grade.yaml", "optimizer={name: sgd, lr: 1e12}")
+    assert yaml.safe_load(verdicts(looked)[0]["cure"])["optimizer"]["lr"] == 0.01
+
+
+def test_a_rate_that_is_far_too_low_is_set_right_at_once(nettool: Nettool, folder: Path) -> None:
+    looked = examined(nettool, CONFIGS / "rate_too_small.yaml", "optimizer.lr=1e-6", "epochs=60")
+    (verdict,) = [one for one in verdicts(looked) if one["name"] == "learning rate too low"]
+    assert yaml.safe_load(verdict["cure"])["optimizer"]["lr"] >= 0.01
+
+
+def test_a_training_that_is_no_better_than_the_baseline_says_where_to_ask(nettool: Nettool) -> None:
+    assert "next: nettool eval" in nettool("train", CONFIGS / "will_i_pass.yaml").err
+    assert "next: nettool diagnose runs/rate_too_small-0001" in nettool("train", CONFIGS / "rate_too_small.yaml").err

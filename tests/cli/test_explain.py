@@ -39,11 +39,9 @@ def test_all_that_is_written_adds_up(nettool: Nettool, small: Path) -> None:
     assert len(sums) > 20
     for name, *sides in sums:
         values = [
-            done_again(side)
-            for side in sides
-            if re.fullmatch(r"[\d\s.,()+·²√/e-]*", side.replace("exp", "").replace("tanh", ""))
+            done_again(side) for side in sides if re.fullmatch(r"[\d\s.,()+·²√/e-]*", re.sub("exp|tanh|log", "", side))
         ]
-        assert values, (name, sides)
+        assert len(values) > 1 or len(sides) == 1, (name, sides)
         assert values == pytest.approx([values[-1]] * len(values), rel=0.01, abs=1e-3), (name, sides)
     before, after = re.findall(r"was ([\d.]+); with the new weights it is ([\d.]+)\.", result.out)[0]
     assert float(after) < float(before)

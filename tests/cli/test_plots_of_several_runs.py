@@ -12,6 +12,7 @@ from nettool.runs.directory import RunDirectory
 from nettool.runs.journal import read_metrics
 from nettool.workflows.pictures.kinds import KINDS
 from nettool.workflows.pictures.options import OF_ALL_EXAMPLES
+from nettool.workflows.pictures.path import landscape_of
 from nettool.workflows.pictures.subject import Subject, Unsuitable, Wishes
 from nettool.workflows.trained import load_trained
 from tests.cli.conftest import Nettool
@@ -51,6 +52,37 @@ def test_a_landscape_may_be_over_two_weights_and_hold_the_ways_of_several_runs(n
         assert "--beside runs/students-0003" in " ".join(result.err.split())
     assert {"roc", "curves"} <= names(Path("to0"))
     assert not Path("to1").exists()
+
+
+def test_runs_of_the_same_name_keep_their_ways_apart_and_one_without_a_way_is_a_point(
+    nettool: Nettool, config: Path
+) -> None:
+    for folder, changes in (("a", ()), ("b", ("seed=7",)), ("c", ("seed=8", "checkpoint.keep=none"))):
+        assert nettool("train", config, "--quiet", "epochs=3", *changes, "--run-dir", f"{folder}/x").code == 0
+    others = (RunDirectory(Path("b/x")), RunDirectory(Path("c/x")))
+    _, ways = landscape_of(Subject(RunDirectory(Path("a/x")), Wishes(others=others)))
+    assert [name for name, _ in ways] == ["x", "b/x", "c/x"]
+    assert [len(way) for _, way in ways] == [4, 4, 1]
+    assert ways[0][1][-1] == pytest.approx((0, 0), abs=1e-6)
+    assert nettool("plot", "a/x", "landscape", "--with", "b/x", "--with", "c/x", "--to", "both").code == 0
+
+
+def test_several_ways_draw_no_line_and_stop_nothing(nettool: Nettool, run: Path) -> None:
+    for seed in (7, 8):
+        nettool("train", "students.yaml", "--quiet", "epochs=2", f"seed={seed}")
+    both = ("--with", "students-0002", "--with", "students-0003")
+    result = nettool("plot", run, *both, "--to", "all", "--format", "png")
+    assert result.code == 0
+    assert {"landscape", "roc"} <= names(Path("all"))
+    assert "line" not in names(Path("all"))
+    assert "name one other" in nettool("plot", run, "line", *both).err
+
+
+def test_a_run_or_several_kinds_in_one_word_are_told_apart_from_a_kind_that_there_is_not(
+    nettool: Nettool, run: Path
+) -> None:
+    assert "with spaces between them: roc curves" in nettool("plot", run, "roc,curves").err
+    assert "--beside students-0001" in nettool("plot", run, "students-0001").err
 
 
 def test_a_file_is_no_folder_for_pictures(nettool: Nettool, run: Path) -> None:

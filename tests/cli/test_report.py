@@ -277,6 +277,32 @@ def test_several_runs_are_put_beside_each_other(nettool: Nettool, run: Path) -> 
     assert page.pictures == ["Curves: validation loss of 2 runs by epoch"]
 
 
+def test_runs_whose_losses_are_no_numbers_of_one_kind_are_ranked_by_another_and_it_is_said(
+    nettool: Nettool, config: Path
+) -> None:
+    for loss in ("mse", "mae"):
+        nettool("train", config, "--quiet", "epochs=2", "data.target=hours", f"loss={loss}")
+    assert nettool("report", "students-0001", "students-0002", "--to", "both.html").code == 0
+    page = Read(Path("both.html"))
+    assert "These runs were trained with different losses (mse, mae), whose values cannot be compared" in page.text
+
+
+def test_a_column_that_looks_like_an_option_makes_no_command(
+    nettool: Nettool, config: Path, table: Path, curves_alone: None
+) -> None:
+    table.write_text(table.read_text().replace("lectures", "-lectures", 1))
+    assert nettool("train", config, "--quiet", "epochs=2").code == 0
+    nettool("report")
+    assert "-lectures=" not in Read(Path("runs/students-0001/report.html")).text
+
+
+def test_a_report_is_a_page_and_no_other_file(nettool: Nettool, run: Path) -> None:
+    result = nettool("report", run, "--to", "mine.pdf")
+    assert result.code == 2
+    assert "ends in .html" in result.err
+    assert not Path("mine.pdf").exists()
+
+
 def test_a_sweep_is_compared_with_its_pictures(nettool: Nettool, config: Path) -> None:
     result = nettool("sweep", config, "optimizer.lr=0.01,0.1", "epochs=2", "--seeds", "2", "--quiet")
     sweep = Path(result.out.strip())

@@ -265,7 +265,7 @@ def test_each_weight_is_a_line_of_its_sign_and_size() -> None:
             assert width == pytest.approx(0.2 + 4.5 * abs(weights[row, column]) / 2)
             assert weights[row, column] == 0 or color == (POSITIVE if weights[row, column] > 0 else NEGATIVE)
     texts = [text.get_text() for text in figure.axes[0].texts]
-    assert {"a", "b", "yes", "0.5", "-1.5", "3.0"} <= set(texts)
+    assert {"a", "b", "yes", "0.5", "-1.5", "3"} <= set(texts)
     drawn(figure)
     drawn(boxes([Box("layers.0 (conv2d)", "an image", 100), Box("layers.1 (flatten)", "a vector", 0)], "an image"))
 

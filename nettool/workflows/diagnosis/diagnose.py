@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from nettool.analysis.verdicts import Verdict
-from nettool.errors import NettoolError
+from nettool.errors import DataError, RunError
 from nettool.workflows.diagnosis import of_data, of_layers, of_learning, of_rate
 from nettool.workflows.diagnosis.patient import Patient
-from nettool.workflows.pictures.subject import Subject
+from nettool.workflows.pictures.subject import Subject, Unsuitable
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ CHECKS = (
     Check("linear by mistake", of_layers.linearity, of_ending=False),
     Check("gradients", of_layers.reach_of_gradients, of_ending=False),
     Check("learning rate", of_rate.learning_rate),
-    Check("naive model", of_learning.beside_naive),
+    Check("baseline", of_learning.beside_baseline),
     Check("underfitting", of_learning.underfitting),
     Check("overfitting", of_learning.overfitting),
     Check("amount of data", of_learning.too_little_data),
@@ -55,7 +55,10 @@ CHECKS = (
 
 
 def examine(subject: Subject) -> Iterator[Looked]:
-    """Look at everything, one thing after another; what cannot be looked at says why."""
+    """Look at everything, one thing after another; what cannot be looked at says why.
+
+    Raises UsageError for overrides that are none of where the data are.
+    """
     patient = Patient(subject)
     why = "the training diverged" if patient.record["status"] == "diverged" else ""
     why = "nothing was trained" if patient.record.get("epochs") == 0 else why
@@ -65,7 +68,7 @@ def examine(subject: Subject) -> Iterator[Looked]:
             continue
         try:
             found = check.look(patient)
-        except NettoolError as error:
+        except (Unsuitable, DataError, RunError) as error:
             yield Looked(check.name, None, str(error), is_told=False)
             continue
         if isinstance(found, Verdict):

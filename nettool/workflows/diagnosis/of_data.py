@@ -7,7 +7,7 @@ import numpy as np
 from nettool.analysis.verdicts import Verdict
 from nettool.config.signature import ClassTarget
 from nettool.data.suspects import find_suspects
-from nettool.workflows.diagnosis.patient import Patient
+from nettool.workflows.diagnosis.patient import Patient, show_value
 from nettool.workflows.pictures.subject import Unsuitable
 
 RARE = 0.25
@@ -42,12 +42,15 @@ def imbalance(patient: Patient) -> Verdict | str:
     said = patient.said(validation)
     assert isinstance(validation.target, np.ndarray)
     true = validation.target.reshape(-1).astype(np.int64)
+    rare = [place for place, share in enumerate(shares) if share < RARE / len(target.classes)]
+    counts = {place: int((true == place).sum()) for place in rare}
+    if rare and max(counts.values()) < FEWEST:
+        raise Unsuitable("validation has hardly any example of the rare classes")
     overlooked = []
-    for place, name in enumerate(target.classes):
-        of_class = true == place
-        found = float((said[of_class] == place).mean()) if of_class.any() else 1.0
-        if shares[place] < RARE / len(target.classes) and of_class.sum() >= FEWEST and found < FOUND:
-            overlooked.append((name, shares[place], found, int(of_class.sum())))
+    for place in rare:
+        found = float((said[true == place] == place).mean()) if counts[place] >= FEWEST else 1.0
+        if found < FOUND:
+            overlooked.append((target.classes[place], shares[place], found, counts[place]))
     if not overlooked:
         rarest = int(shares.argmin())
         return f"the rarest class, {target.classes[rarest]}, is {shares[rarest]:.1%} of the training examples"
@@ -58,9 +61,18 @@ def imbalance(patient: Patient) -> Verdict | str:
             f"{name}: {share:.1%} of the training examples; {found:.0%} of {num:,} are found in validation."
             for name, share, found, num in overlooked
         ),
-        f"loss: {{name: {patient.experiment.loss.name}, class_weights: balanced}}   # all classes count the same\n"
-        "metrics: [balanced_accuracy, f1, accuracy]   # accuracy alone does not show it",
+        _against_imbalance(patient),
     )
+
+
+def _against_imbalance(patient: Patient) -> str:
+    loss = patient.experiment.loss
+    metrics = "metrics: [balanced_accuracy, f1, accuracy]   # accuracy alone does not show it"
+    if getattr(loss, "class_weights", None) is not None:
+        return f"# Their class_weights are too small, or there is too little to tell them by.\n{metrics}"
+    settings = {"name": loss.name, **loss.model_dump(exclude_defaults=True), "class_weights": "balanced"}
+    inside = ", ".join(f"{name}: {show_value(value)}" for name, value in settings.items())
+    return f"loss: {{{inside}}}   # all classes count the same\n{metrics}"
 
 
 def _shares(patient: Patient, target: ClassTarget) -> np.ndarray:

@@ -10,7 +10,7 @@ from nettool.analysis.layers import SATURATED, Health, activation_distributions
 from nettool.analysis.verdicts import Verdict
 from nettool.model.verdicts import linear_warning
 from nettool.training.evaluation import evaluating
-from nettool.workflows.diagnosis.patient import Patient, examples_of
+from nettool.workflows.diagnosis.patient import Patient, sized
 from nettool.workflows.pictures.subject import Unsuitable
 
 MANY = 0.5
@@ -21,7 +21,7 @@ NOISY = 0.9
 """Of the squared length of a batch's gradient: so much of it is chance."""
 MOST_OF_ALL = 0.25
 """Of the training examples: a batch that would be large enough has no more."""
-MOST_EXAMPLES = 2000
+MOST_EXAMPLES, FEWEST_EXAMPLES = 2000, 4
 _LEAKY = ("leaky_relu", "lets a little through below 0; a lower learning rate kills fewer units, too")
 _UNENDING = ("relu", "has no upper end; or keep it with smaller first weights, scaled data, a lower learning rate")
 
@@ -29,7 +29,7 @@ _UNENDING = ("relu", "has no upper end; or keep it with smaller first weights, s
 def linearity(patient: Patient) -> Verdict | str:
     """Whether the layers compose to a straight line though nobody asked for one."""
     if linear_warning(patient.trained.plan) is None:
-        return "no hidden layers without an activation"
+        return "what is between input and output bends, or there is nothing between them"
     num = sum(layer.num_parameters > 0 for layer in patient.trained.plan.leaves()) - 1
     return Verdict(
         "linear by mistake",
@@ -82,8 +82,8 @@ def reach_of_gradients(patient: Patient) -> Verdict | str:
         at_start = found(first.train())
         at_best = found(trained.network)
     told = (
-        f"at the first layer {_left(at_start):.2g} of that at the output when training began, and {_left(at_best):.2g} "
-        "with the best weights"
+        f"{sized(_left(at_start))} times the gradient at the output reaches the first layer when training begins, "
+        f"{sized(_left(at_best))} times with the best weights"
     )
     if len(at_start) < 2 or VANISHING < _left(at_start) < EXPLODING:
         return told
@@ -94,7 +94,7 @@ def reach_of_gradients(patient: Patient) -> Verdict | str:
         "The first layers hardly learn: the gradient that reaches them is next to nothing."
         if vanishes
         else "The gradient grows from layer to layer on its way back, so that single steps may go anywhere.",
-        (f"The gradient is {told}.", f"By layer, when training began: {by_layer}."),
+        (f"{told[0].upper()}{told[1:]}.", f"By layer, when training began: {by_layer}."),
         patient.activation("relu", [one.layer for one in at_start], "its slope is 1")
         + "\n# or `norm: batch_norm` in each layer, or `residual` around them"
         if vanishes
@@ -118,13 +118,16 @@ def noise_of_batches(patient: Patient) -> Verdict | str:
     num = len(patient.subject.train)
     size = (num if size == "full" else min(size, num)) * patient.experiment.accumulate
     batch = patient.batch(MOST_EXAMPLES)
+    if len(batch.features) < FEWEST_EXAMPLES:
+        raise Unsuitable(f"a variance needs more than {len(batch.features)} examples")
+    network, epoch = patient.network_when(0.5)
     with patient.subject.computing():
         at_start = gradient_noise(patient.first_network(), batch, trained.loss.mean)
-        later = gradient_noise(patient.network_when(0.5), batch, trained.loss.mean)
+        later = gradient_noise(network, batch, trained.loss.mean)
     shares = (at_start.share(size), later.share(size))
     told = (
-        f"chance is {shares[0]:.0%} of the squared gradient of {examples_of(size)} when training begins, and "
-        f"{shares[1]:.0%} half-way down"
+        f"the square of a gradient of {size:,} at a time is {shares[0]:.0%} chance when training begins, and "
+        f"{shares[1]:.0%} in epoch {epoch}"
     )
     better = max(2 * size, 2 ** max(1, round(at_start.scale)).bit_length()) if at_start.signal > 0 else num
     if min(shares) < NOISY or better > MOST_OF_ALL * num:  # else it is the task that is hard, and no batch is enough
@@ -134,7 +137,7 @@ def noise_of_batches(patient: Patient) -> Verdict | str:
         "What a single batch says is mostly chance, so that training wanders more than it goes down.",
         (
             f"{told[0].upper()}{told[1:]}.",
-            f"Of {examples_of(better)} it is {at_start.share(better):.0%} when training begins.",
+            f"Of {better:,} at a time it is {at_start.share(better):.0%} when training begins.",
         ),
         f"batch_size: {better}   # fewer and surer steps, and faster; `accumulate` where memory is short",
     )

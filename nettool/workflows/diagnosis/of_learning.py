@@ -7,21 +7,24 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from nettool.analysis.neighbours import means, nearest, votes
+from nettool.analysis.neighbours import NEIGHBOURS, means, nearest, votes
+from nettool.analysis.outcomes import Array
 from nettool.analysis.verdicts import Verdict
 from nettool.config.signature import ClassTarget, ImageExample, NumberTarget, TokenExample
 from nettool.training.divergence import CURE
 from nettool.training.rate_race import rounded
-from nettool.workflows.diagnosis.patient import Losses, Patient, examples_of
+from nettool.workflows.diagnosis.patient import Losses, Patient, examples_of, sized
 from nettool.workflows.pictures.columns import in_memory
 from nettool.workflows.pictures.subject import Unsuitable
 
+FAR_OFF = 1000
+"""Times the usual learning rate: a tenth of it would not do."""
 SURE = 3.0
 """Standard errors: what lies so far off is no chance."""
 LOST = 0.1
 """Of what was gained: a validation loss that has lost so much of it again."""
 GAP = 0.25
-"""Of what the training loss lies below the naive model's: so much of it missing in validation is learned by heart."""
+"""Of what the training loss lies below the baseline's: so much of it missing in validation is learned by heart."""
 WORSE = 1.25
 """Times the errors of the neighbours' word."""
 
@@ -31,8 +34,11 @@ def divergence(patient: Patient) -> Verdict | str:
     record = patient.record
     if record["status"] != "diverged":
         return "all numbers stayed finite"
-    cure = [f"{patient.optimizer(lr=rounded(patient.rate / 10))}   # a tenth; or ask `nettool find-lr`"]
-    if patient.experiment.optimizer.clip_norm is None:
+    usual = type(patient.experiment.optimizer)().rate
+    is_far_off = patient.rate > FAR_OFF * usual
+    lower = (usual, "what it is by default") if is_far_off else (rounded(patient.rate / 10), "a tenth")
+    cure = [f"{patient.optimizer(lr=lower[0])}   # {lower[1]}; or ask `nettool find-lr`"]
+    if patient.experiment.optimizer.clip_norm is None and not is_far_off:
         cure.append(f"# or, if single steps were too long, {patient.optimizer(clip_norm=1)}")
     return Verdict(
         "diverged",
@@ -42,16 +48,16 @@ def divergence(patient: Patient) -> Verdict | str:
     )
 
 
-def beside_naive(patient: Patient) -> Verdict | str:
+def beside_baseline(patient: Patient) -> Verdict | str:
     """Whether it is better than always saying the same."""
     own, naive = patient.validation_losses, patient.naive_losses
     better = naive.less(own)
-    losses = f"validation loss {own.mean:.4g}, of the naive model {naive.mean:.4g}"
+    losses = f"validation loss {own.mean:.4g}, of the baseline {naive.mean:.4g}"
     if better.mean > 2 * better.error:
         return losses
     return Verdict(
-        "no better than the naive model",
-        f"On the validation split it is no better than {_naive(patient)}.",
+        "no better than the baseline",
+        f"On the validation split it is {'not surely' if better.mean > 0 else 'no'} better than {_baseline(patient)}.",
         (
             f"{losses[0].upper()}{losses[1:]}; the difference is {-better.mean:+.2g} with a standard error of "
             f"{better.error:.2g}.",
@@ -62,8 +68,10 @@ def beside_naive(patient: Patient) -> Verdict | str:
     )
 
 
-def _naive(patient: Patient) -> str:
+def _baseline(patient: Patient) -> str:
     target = patient.trained.target
+    if patient.validation.naive is not None:
+        return "always saying that all stays as it is"
     if isinstance(target, ClassTarget):
         return "always saying how common each class is"
     return "always saying the mean" if isinstance(target, NumberTarget) else "always saying how common each is"
@@ -111,15 +119,19 @@ def too_little_data(patient: Patient) -> Verdict | str:
     num = len(patient.subject.train)
     weights = patient.trained.plan.num_parameters
     own, naive = patient.validation_losses, patient.naive_losses
-    unsure = 2 * own.error / (naive.mean - own.mean) if naive.mean > own.mean else 0.0
+    better = naive.less(own)
+    seen = math.sqrt(len(own.each) / max(len(patient.subject.validation or ()), 1))  # where only some were looked at
+    unsure = 2 * own.error * seen / better.mean if better.mean > 2 * better.error else 0.0
+    unsure = math.inf if len(own.each) < 2 else unsure
     size = f"{examples_of(num)} to train {weights:,} weights"
-    by_heart = isinstance(overfitting(patient), Verdict) and weights > num
+    by_heart = any(name.startswith("overfitting") for name in patient.found) and weights > num
     if not by_heart and unsure < 0.5:
-        return f"{size}; validation loss {own.mean:.3g} ± {2 * own.error:.1g}"
-    measured = f"The validation loss is {own.mean:.3g} ± {2 * own.error:.1g}." if unsure >= 0.5 else ""
+        return f"{size}; validation loss {own.mean:.3g} ± {sized(2 * own.error)}"
+    measured = f"The validation loss is {own.mean:.3g} ± {sized(2 * own.error)}." if unsure >= 0.5 else ""
     evidence = [f"{size}." if by_heart else "", measured]
     text = "There is too little data to learn so many weights from." if by_heart else ""
-    judged = f"The validation split ({len(own.each):,} examples) is too small to judge by." if unsure >= 0.5 else ""
+    whole = len(patient.subject.validation or ())
+    judged = f"The validation split ({examples_of(whole)}) is too small to judge by." if unsure >= 0.5 else ""
     cure = ["# More data; until then fewer units, or dropout."] if by_heart else []
     cure += ["# Judge by every example once: nettool sweep CONFIG --folds 5"]
     told = " ".join(filter(None, (text, judged)))
@@ -131,7 +143,9 @@ def underfitting(patient: Patient) -> Verdict | str:
     own, train, theirs = _errors(patient)
     difference = own.less(theirs)
     what = "wrong" if isinstance(patient.trained.target, ClassTarget) else "squared error"
-    told = f"{_amount(patient, own)} {what} in validation; the nearest 15 training examples {_amount(patient, theirs)}"
+    num = min(NEIGHBOURS, len(patient.train))
+    neighbours = f"taking the answer of the {num} nearest training examples instead"
+    told = f"{_amount(patient, own)} {what} in validation; {neighbours} {_amount(patient, theirs)}"
     missed = difference.mean > SURE * difference.error and own.mean > WORSE * theirs.mean
     if not missed or train.mean <= WORSE * theirs.mean:
         return told
@@ -140,7 +154,7 @@ def underfitting(patient: Patient) -> Verdict | str:
         "There is more to learn than the network has learned, even of its own training examples.",
         (
             f"{_amount(patient, own)} {what} in validation, {_amount(patient, train)} in training.",
-            f"A word of the nearest 15 training examples, which learns nothing, has {_amount(patient, theirs)}.",
+            f"{neighbours[0].upper()}{neighbours[1:]}, which takes no learning: {_amount(patient, theirs)}.",
         ),
         patient.first_the_causes() or "\n".join(_against_underfitting(patient)),
     )
@@ -157,6 +171,9 @@ def _errors(patient: Patient) -> tuple[Losses, Losses, Losses]:
     target, example = patient.trained.target, patient.trained.encoders.signature.example
     if isinstance(example, TokenExample) or not isinstance(target, ClassTarget | NumberTarget):
         raise Unsuitable("it is held against the nearest examples, and texts and labels have none")
+    if patient.has_weights or patient.trained.plan.embeddings:
+        why = "some count more" if patient.has_weights else "embedded categories are near to nothing"
+        raise Unsuitable(f"it is held against the nearest examples, where all count the same, and here {why}")
     train, validation = patient.train, patient.validation
     known, asked = in_memory(train), in_memory(validation)
     places = nearest(known, asked)
@@ -165,11 +182,15 @@ def _errors(patient: Patient) -> tuple[Losses, Losses, Losses]:
     truths = [np.asarray(one.target).reshape(len(one), -1) for one in (validation, train)]
     said = [patient.said(one) for one in (validation, train)]
     if isinstance(target, ClassTarget):
-        own, of_train = (Losses((a != b[:, 0]).astype(float)) for a, b in zip(said, truths, strict=True))
+        own, of_train = (_even(a != b[:, 0]) for a, b in zip(said, truths, strict=True))
         word = votes(places, truths[1][:, 0].astype(np.int64), len(target.classes))
-        return own, of_train, Losses((word != truths[0][:, 0]).astype(float))
-    own, of_train = (Losses(np.square(a - b).mean(axis=1)) for a, b in zip(said, truths, strict=True))
-    return own, of_train, Losses(np.square(means(places, truths[1]) - truths[0]).mean(axis=1))
+        return own, of_train, _even(word != truths[0][:, 0])
+    own, of_train = (_even(np.square(a - b).mean(axis=1)) for a, b in zip(said, truths, strict=True))
+    return own, of_train, _even(np.square(means(places, truths[1]) - truths[0]).mean(axis=1))
+
+
+def _even(each: Array) -> Losses:
+    return Losses(each.astype(np.float64), np.ones(len(each)))
 
 
 def _against_underfitting(patient: Patient) -> Iterator[str]:
@@ -203,5 +224,5 @@ def noise_of_training(patient: Patient) -> Verdict | str:
             f"{max(rates):g}, and {validation:.4g} in validation.",
             f"Measured without dropout, the training loss is {measured:.4g}.",
         ),
-        f"# Nothing. With less dropout the two come nearer: dropout: {rounded(max(rates) / 2):g}",
+        f"# Nothing has to be changed. With less dropout the two come nearer: dropout: {rounded(max(rates) / 2):g}",
     )

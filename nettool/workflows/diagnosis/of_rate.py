@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nettool.analysis.verdicts import Verdict
 from nettool.config.load import load
 from nettool.training.rate_race import LEAST, MOST, rounded
-from nettool.workflows.diagnosis.patient import Patient
+from nettool.workflows.diagnosis.patient import Patient, sized
 from nettool.workflows.pictures.subject import Unsuitable
 from nettool.workflows.prepare import prepare_training
 from nettool.workflows.rate import try_rates
@@ -17,13 +16,17 @@ from nettool.workflows.rate import try_rates
 GAINING = 0.03
 """Of all that was gained: a training whose last fifth brought so much was not over."""
 JUMPY = 0.1
-"""Of the naive model's loss, up or down from epoch to epoch."""
+"""Of the baseline's loss, up or down from epoch to epoch."""
 BETTER = 0.1
-"""Of the naive model's loss: so much better with another rate is not chance."""
+"""Of the baseline's loss: so much better with another rate is not chance."""
+LITTLE = 0.3
+"""Of the baseline's loss: a training that came down by more has not stood still."""
 FEWEST_EPOCHS = 5
 """Of which anything can be said of how a loss went."""
-FACTORS = (3.0, 10.0, 100.0, 1000.0)
-"""Times the rate, or fractions of it, that are tried where it seems too low, or too high."""
+FACTORS = ((3.0, 10.0, 100.0, 1000.0), (1e4, 1e5, 1e6))
+"""Times the rate, or fractions of it, that are tried where it seems too low, or too high; the second ones where the
+last of the first is the best.
+"""
 MOST_FLOPS = 3e11
 """Of all that is trained to find out."""
 
@@ -37,15 +40,14 @@ def learning_rate(patient: Patient) -> Verdict | str:
         return _perhaps_too_high(patient)
     if learning.still_gaining > GAINING:
         return _too_low_or_too_short(patient)
-    return f"{patient.rate:g}; the loss moves by {learning.jumpiness:.1%} of the naive model's from epoch to epoch"
+    return f"{patient.rate:g}; the loss jumps by {learning.jumpiness:.1%} of the baseline's from epoch to epoch"
 
 
 def _perhaps_too_high(patient: Patient) -> Verdict | str:
-    jumps = (
-        f"The training loss jumps by {patient.learning.jumpiness:.0%} of the naive model's loss from epoch to epoch."
-    )
-    text = "Every step overshoots."
-    tried = _try(patient, [patient.rate / factor for factor in FACTORS])
+    baseline, text = patient.naive_loss, "Every step overshoots."
+    size = sized(patient.learning.jumpiness * baseline)
+    jumps = f"From epoch to epoch the training loss jumps by about {size}; the baseline's is {baseline:.4g}."
+    tried = _try(patient, -1)
     if tried is None:
         cure = f"{patient.optimizer(lr=rounded(patient.rate / 3))}   # or ask `nettool find-lr`, which tries some"
         return Verdict("learning rate too high", text, (jumps,), cure)
@@ -55,20 +57,23 @@ def _perhaps_too_high(patient: Patient) -> Verdict | str:
 
 
 def _too_low_or_too_short(patient: Patient) -> Verdict:
-    share, done, epochs = patient.learning.still_gaining, len(patient.learning.train), 3 * patient.experiment.epochs
-    gained = f"The last fifth of the {done} epochs brought {share:.0%} of all that was gained."
-    tried = _try(patient, [patient.rate * factor for factor in FACTORS])
-    if tried is not None and tried.gained >= BETTER * patient.naive_loss:
+    if patient.record["status"] not in ("finished", "stopped early"):
+        raise Unsuitable("the run has not come to its end")
+    share, losses = patient.learning.still_gaining, patient.learning.judged
+    gained = (
+        f"The loss went from {losses[0]:.4g} to {losses[-1]:.4g} in {len(losses)} epochs and was still falling: the "
+        f"last fifth of them brought {share:.0%} of that."
+    )
+    tried = _try(patient, 1)
+    has_hardly_moved = float(losses[0] - losses.min()) < LITTLE * patient.naive_loss
+    if has_hardly_moved and tried is not None and tried.gained >= BETTER * patient.naive_loss:
         text = "Every step is too small to get anywhere."
         return Verdict("learning rate too low", text, (gained, tried.told(patient)), tried.cure(patient))
-    go_on = f"nettool train --resume {patient.subject.run.path} epochs={epochs}"
-    more = f"epochs: {epochs}   # to go on where it stopped: {go_on}"
-    return Verdict(
-        "stopped while it was still learning",
-        "The loss was still falling when training ended.",
-        (gained,) if tried is None else (gained, "No other learning rate is clearly faster."),
-        f"{more}\n# or a higher learning rate, if `nettool find-lr` finds one" if tried is None else more,
-    )
+    epochs = 3 * patient.experiment.epochs
+    more = f"epochs: {epochs}   # to go on: nettool train --resume {patient.subject.run.path} epochs={epochs}"
+    text = "The loss was still falling when training ended."
+    faster = "\n# or a higher learning rate, if `nettool find-lr` finds one"
+    return Verdict("stopped while it was still learning", text, (gained,), more + faster)
 
 
 @dataclass(frozen=True)
@@ -87,20 +92,28 @@ class _Tried:
     def told(self, patient: Patient) -> str:
         reached = f"{self.own:.4g}" if math.isfinite(self.own) else "none: it diverges"
         return (
-            f"In trainings of {self.num_steps:,} steps the rate {patient.rate:g} comes to a loss of {reached}, "
-            f"{self.rate:g} to {self.loss:.4g}."
+            f"Trained for {self.num_steps:,} steps, the rate {patient.rate:g} reaches a loss of {reached}, and "
+            f"the rate {self.rate:g} one of {self.loss:.4g}."
         )
 
     def cure(self, patient: Patient) -> str:
         return f"{patient.optimizer(lr=self.rate)}   # or ask `nettool find-lr`, which looks closer"
 
 
-def _try(patient: Patient, rates: Sequence[float]) -> _Tried | None:
-    """The best of these rates beside the one that the run had; None where it would take too long to train with them."""
-    others = [rounded(rate) for rate in rates if LEAST <= rate <= MOST]
-    loaded = load(patient.subject.run.config, patient.subject.overrides)
-    laps, steps = try_rates(prepare_training(loaded), [patient.rate, *others], MOST_FLOPS)
-    if len(laps) < 2:
-        return None
-    best = min(laps[1:], key=lambda lap: lap.loss)
-    return _Tried(best.rate, best.loss, laps[0].loss, steps)
+def _try(patient: Patient, power: int) -> _Tried | None:
+    """The best of higher rates, or of lower ones, beside that of the run; None where it would take too long to train
+    with them. power: of the factors, 1 or -1.
+    """
+    prepared = prepare_training(load(patient.subject.run.config, patient.subject.overrides))
+    own, best, num_steps, outermost = None, None, 0, patient.rate
+    for factors in FACTORS:
+        rates = [rounded(patient.rate * factor**power) for factor in factors]
+        rates = [rate for rate in rates if LEAST <= rate <= MOST]
+        if not rates or (best is not None and best.rate != outermost):
+            break
+        laps, num_steps = try_rates(prepared, [patient.rate, *rates], MOST_FLOPS)
+        if not laps:
+            break
+        own, outermost = laps[0], rates[-1]
+        best = min([*laps[1:], *([best] if best else [])], key=lambda lap: lap.loss)
+    return None if own is None or best is None else _Tried(best.rate, best.loss, own.loss, num_steps)

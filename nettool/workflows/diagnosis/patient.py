@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,32 +35,38 @@ FLOPS_OF_GRADIENTS = 1e10
 FEWEST_EXAMPLES = 32
 CAUSES = (
     "linear by mistake", "vanishing gradients", "exploding gradients",
-    "learning rate too low", "learning rate too high",
+    "learning rate too low", "learning rate too high", "stopped while it was still learning",
 )  # fmt: skip
 """Of not learning what there is to learn."""
 LEAST = 1e-12
-"""A probability that the naive model gives at least, so that its loss is a number."""
+"""A probability that the baseline gives at least, so that its loss is a number."""
 
 
 @dataclass(frozen=True)
 class Losses:
-    """What each example adds to the loss of a split, without dropout: float64 [n], whose mean the loss is."""
+    """Of each example, without dropout, in the loss's own units, and how much it counts: float64 [n]."""
 
     each: Array
+    weights: Array
 
     @property
     def mean(self) -> float:
         """The loss, as training has it."""
-        return float(self.each.mean())
+        return float((self.each * self.weights).sum() / self.weights.sum())
 
     @property
     def error(self) -> float:
-        """The standard error of the mean: by how much another split of this size would differ."""
-        return float(self.each.std() / np.sqrt(len(self.each)))
+        """The standard error of the mean, by how much another such split would differ; infinite for one example."""
+        num = len(self.each)
+        if num < 2:
+            return math.inf
+        with np.errstate(invalid="ignore"):  # infinite losses have no deviation
+            squares = np.square(self.weights * (self.each - self.mean)).sum()
+        return float(np.sqrt(squares * num / (num - 1)) / self.weights.sum())
 
     def less(self, other: Losses) -> Losses:
         """How much worse than another model, example by example."""
-        return Losses(self.each - other.each)
+        return Losses(self.each - other.each, self.weights)
 
 
 class Patient:
@@ -112,7 +120,7 @@ class Patient:
 
     @cached_property
     def naive_losses(self) -> Losses:
-        """Of the naive model, on the validation split."""
+        """Of the baseline, on the validation split."""
         return self._on_validation[1]
 
     @cached_property
@@ -121,7 +129,7 @@ class Patient:
 
     @cached_property
     def naive_loss(self) -> float:
-        """Of the naive model: on the validation split, or on that of training where there is none."""
+        """Of the baseline: on the validation split, or on that of training where there is none."""
         try:
             return self.naive_losses.mean
         except Unsuitable:
@@ -129,50 +137,66 @@ class Patient:
 
     @cached_property
     def learning(self) -> Learning:
-        """What the losses of the epochs say."""
-        return Learning.from_rows(self.subject.rows, self.naive_loss)
+        """What the losses of the epochs say. Raises Unsuitable where none of them is a number."""
+        found = Learning.from_rows(self.subject.rows, self.naive_loss)
+        if not len(found.epochs):
+            raise Unsuitable("the losses of all epochs are infinite, or no numbers")
+        return found
 
     def _losses(self, split: Split) -> tuple[Losses, Losses]:
-        """Of the network, and of the naive model."""
-        trained, loss = self.trained, self.trained.loss
+        """Of the network, and of the baseline."""
+        trained = self.trained
+        unweighted = copy.copy(trained.loss)
+        unweighted.class_weights = None
         dataset = Dataset.from_split(split, trained.device)
-        own, naive, weight, at = [], [], 0.0, 0
+        own, naive, weights, at = [], [], [], 0
         with self.subject.computing():
             for batch in dataset.chunks(evaluation_chunk(trained.plan)):
                 with evaluating(trained.network):
                     logits = trained.network(batch.features)
-                said = self._naive_logits(dataset, at, len(logits)).to(logits).expand_as(logits)
+                said = self._baseline_logits(dataset, at, len(logits)).to(logits).expand_as(logits)
                 at += len(logits)
-                counts = 1.0 if batch.weights is None else batch.weights
-                own.append(loss.each(logits, batch.target) * counts)
-                naive.append(loss.each(said, batch.target) * counts)
-                weight += float(loss.weight_of(batch.target, batch.weights))
-        is_plain = split.weights is None and loss.class_weights is None
-        scale = 1.0 if is_plain else len(split) / max(weight, LEAST)
-        each, others = (torch.cat(parts).cpu().double().numpy() * scale for parts in (own, naive))
-        return Losses(each), Losses(others)
+                own.append(unweighted.each(logits, batch.target))
+                naive.append(unweighted.each(said, batch.target))
+                weights.append(self._weights_of(batch))
+        each, others, counts = (torch.cat(parts).cpu().double().numpy() for parts in (own, naive, weights))
+        counted = counts > 0
+        if not counted.any():
+            raise Unsuitable("no example of the split counts")
+        return Losses(each[counted], counts[counted]), Losses(others[counted], counts[counted])
 
-    def _naive_logits(self, dataset: Dataset, start: int, num: int) -> Tensor:
-        """What the naive model would have to put out for these examples."""
+    def _weights_of(self, batch: Batch) -> Tensor:
+        """How much each example counts: by its own weight, and by that of its class."""
+        weights = torch.ones(len(batch.features)) if batch.weights is None else batch.weights.cpu()
+        by_class = self.trained.loss.class_weights
+        return weights if by_class is None else weights * by_class.cpu()[batch.target.cpu().reshape(-1).long()]
+
+    def _baseline_logits(self, dataset: Dataset, start: int, num: int) -> Tensor:
+        """What the baseline would have to put out for these examples."""
         if dataset.naive is not None:
             return dataset.naive[start : start + num]
         said = torch.tensor(self.trained.baseline, dtype=torch.float64)
+        weights = self.trained.loss.class_weights
         match self.trained.target:
             case NumberTarget():
                 return torch.zeros(1, len(said))  # their mean, in standardised units
+            case ClassTarget(binary=True) if weights is not None:
+                no, yes = weights.cpu().double()
+                return torch.log((said * yes).clamp_min(LEAST) / ((1 - said) * no).clamp_min(LEAST))[None]
             case ClassTarget(binary=True) | LabelTarget():
                 return torch.logit(said, eps=LEAST)[None]
             case ClassTarget() | NextTarget():
-                return said.clamp_min(LEAST).log()[None]
+                said = said if weights is None else said * weights.cpu().double()
+                return (said / said.sum()).clamp_min(LEAST).log()[None]
 
     def first_network(self) -> Network:
         """The network as training began with it."""
         trained = self.trained
         return compile_network(trained.plan, trained.experiment.seed, trained.device)
 
-    def network_when(self, share: float) -> Network:
+    def network_when(self, share: float) -> tuple[Network, int]:
         """The network as it was when this share of what the training loss fell by had been gained, of the epochs whose
-        weights are known; at the latest, the best.
+        weights are known; at the latest, the best. And the epoch.
         """
         epochs, past = past_weights(self.subject.run)
         learning = self.learning
@@ -180,8 +204,8 @@ class Patient:
         reached = learning.epochs[np.argmax(learning.train <= wanted)]
         for epoch, weights in zip(epochs, past, strict=True):
             if epoch >= reached:
-                return self.subject.with_weights(weights).trained.network
-        return self.trained.network
+                return self.subject.with_weights(weights).trained.network, epoch
+        return self.trained.network, self.trained.epoch
 
     def said(self, split: Split) -> Array:
         """What the best weights say: the class, int64 [n], or numbers in standardised units, float64 [n, outputs]."""
@@ -196,6 +220,11 @@ class Patient:
         """What to mend before anything else; nothing where nothing was found that the rest may follow from."""
         causes = [name for name in self.found if name in CAUSES]
         return f"# First what is said above: {in_order(causes)}." if causes else ""
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether some examples or classes count more than others."""
+        return self.trained.loss.class_weights is not None or self.validation.weights is not None
 
     @property
     def rate(self) -> float:
@@ -231,6 +260,11 @@ def in_order(names: Sequence[str]) -> str:
     """`a, b and c`."""
     *before, last = names
     return f"{', '.join(before)} and {last}" if before else last
+
+
+def sized(value: float) -> str:
+    """To two digits, without an exponent where none is needed."""
+    return f"{value:,.0f}" if 100 <= abs(value) < 1e6 else f"{value:.2g}"
 
 
 def examples_of(num: int) -> str:

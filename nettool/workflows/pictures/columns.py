@@ -19,6 +19,7 @@ from nettool.data.encoders import TableEncoder
 from nettool.data.examples import Split, Windows, spread
 from nettool.errors import UsageError
 from nettool.training.metrics import METRICS
+from nettool.workflows.pictures.pixels import pixels_of
 from nettool.workflows.pictures.subject import Subject, Unsuitable
 
 MOST_EXAMPLES = 2000
@@ -72,6 +73,10 @@ def plane_of(subject: Subject) -> PlaneOfFeatures:
         )
     if isinstance(target, LabelTarget | NextTarget):
         raise Unsuitable("boundary: it is drawn of one target, and this run predicts several labels.")
+    if pixels_of(subject) is not None and not subject.wishes.features:
+        raise Unsuitable(
+            "boundary: the columns are pixels, of which no two say much. Look at importance, or choose two: --features."
+        )
     able = [column.name for column in encoder.columns if can_be_axis(column)]
     if len(able) < 2:
         text = "it is drawn over two features, and this run has only one that can be an axis"

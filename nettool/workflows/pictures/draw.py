@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from nettool.errors import UsageError
 from nettool.runs import durable
-from nettool.runs.directory import ROOT
+from nettool.runs.directory import ROOT, is_run
 from nettool.workflows.pictures.kinds import KINDS
 from nettool.workflows.pictures.options import check_heeded
 from nettool.workflows.pictures.registry import Kind
@@ -42,6 +42,10 @@ class Picture:
 def check_kinds(names: Sequence[str]) -> None:
     """Raise UsageError for a kind of picture that there is not."""
     for name in names:
+        if name not in KINDS and "," in name and set(name.split(",")) <= set(KINDS):
+            raise UsageError(f"{name}: name several pictures with spaces between them: {name.replace(',', ' ')}")
+        if name not in KINDS and (is_run(Path(name)) or is_run(ROOT / name)):
+            raise UsageError(f"{name} is a run, and one is drawn at a time. Landscapes of two: --beside {name}")
         if name not in KINDS:
             near = difflib.get_close_matches(name, KINDS, n=1)
             hint = f"Did you mean {near[0]}?" if near else f"There are {', '.join(KINDS)}."

@@ -31,7 +31,7 @@ def loss_along(subject: Subject) -> Figure:
     best, name = subject.trained.network.state_dict(), subject.run.path.name
     others = subject.wishes.others
     if len(others) > 1:
-        raise UsageError("line: it is drawn between two runs: name one other with --with.")
+        raise Unsuitable("line: it is drawn between two runs: name one other with --with.")
     if others:
         other = load_trained(others[0].path)
         first, second = best, _fitting(best, other, subject)

@@ -34,8 +34,7 @@ def _network(subject: Subject) -> Figure:
     layers = neurons_of(trained.network, trained.plan)
     if not layers:
         embedded = sum(codes * width for codes, width in trained.plan.embeddings)
-        before = describe_shape(trained.plan.input) + (f", {embedded:,} parameters of embeddings" if embedded else "")
-        return caption(boxes(boxes_of(trained.plan), before), name)
+        return caption(boxes(boxes_of(trained.plan), describe_shape(trained.plan.input), embedded), name)
     return caption(neurons(layers, subject.input_names, subject.output_names), name)
 
 
@@ -58,7 +57,7 @@ def _activations(subject: Subject) -> Figure:
         found, health = activation_distributions(trained.network, trained.plan, subject.batch)
     ill = sum(one.dead + one.saturated for one in health)
     told = (
-        f"what layers put out; {ill} units dead or saturated"
+        f"what layers put out; {ill} unit{'s' if ill > 1 else ''} dead or saturated"
         if ill
         else "what layers put out; no dead or saturated units"
     )

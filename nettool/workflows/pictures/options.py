@@ -36,7 +36,7 @@ def check_heeded(wishes: Wishes, names: Sequence[str]) -> None:
         "--features": (wishes.features, ("boundary",)),
         "--directions": (wishes.directions != "auto", ("landscape",)),
         "--weights": (wishes.weights, ("landscape",)),
-        "--with": (wishes.others, ("landscape", "line", "embeddings", "samples")),
+        "--with": (wishes.others, ("landscape", "line")),
         "--beside": (wishes.beside, ("landscape",)),
     }
     for option, (is_given, kinds) in asked.items():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor
 
 from nettool.analysis.landscape import (
     Landscape,
@@ -24,6 +26,7 @@ from nettool.training.evaluation import evaluating
 from nettool.training.trace import MOST_EPOCHS, path_of
 from nettool.workflows.past_weights import kept_checkpoints
 from nettool.workflows.pictures.subject import Subject, Unsuitable
+from nettool.workflows.trained import load_trained
 
 MOST_LISTED = 20
 """Tensors in a message."""
@@ -60,34 +63,50 @@ def landscape_of(subject: Subject) -> tuple[Landscape, list[tuple[str, list[tupl
     """
     trained = subject.trained
     center = {name: tensor.detach() for name, tensor in trained.network.named_parameters()}
-    ways = {subject.run.path.name: [*_way(subject.run, center, trained.epoch), center]}
-    ways |= {run.path.name: _way(run, center) for run in subject.wishes.others}
-    plane = _plane(subject, center, list(ways.values()))
+    ways = [(subject.run.path.name, [*_way(subject.run, center, trained.epoch), center])]
+    ways += [(_name(run, subject), _way(run, center) or _end(run, center)) for run in subject.wishes.others]
+    plane = _plane(subject, center, [way for _, way in ways])
     if plane.explained is None and not subject.wishes.weights:  # a way lies nowhere near two random directions
-        ways = {subject.run.path.name: [center]}
-    in_plane = {name: [plane.coordinates(weights) for weights in way] for name, way in ways.items()}
-    points = [point for way in in_plane.values() for point in way]
+        ways = [(subject.run.path.name, [center])]
+    in_plane = [(name, [plane.coordinates(weights) for weights in way]) for name, way in ways]
+    points = [point for _, way in in_plane for point in way]
     num, examples = grid_size(trained.plan.flops, subject.most_examples)
     x, y = extent(points, 1e-6 if plane.explained is not None else 2.0, num)
     batch = subject.some(examples)
     with subject.computing(), evaluating(trained.network):
         found = landscape(trained.network, plane, x, y, batch, trained.loss.mean, subject.num_activations)
-    return found, list(in_plane.items())
+    return found, in_plane
 
 
 def _way(run: RunDirectory, center: Weights, before: int | None = None) -> list[Weights]:
     """The parameters of a run, epoch after epoch. before: up to this one."""
     epochs, past = past_weights(run)
-    if past and any(name not in past[0] or past[0][name].shape != center[name].shape for name in center):
+    return [
+        _fitting(run, tensors, center)
+        for epoch, tensors in zip(epochs, past, strict=True)
+        if before is None or epoch < before
+    ]
+
+
+def _name(run: RunDirectory, subject: Subject) -> str:
+    """Its folder's, or the whole path where another folder is called so too, as points of sweeps are."""
+    names = [each.path.name for each in (subject.run, *subject.wishes.others)]
+    return run.path.name if names.count(run.path.name) == 1 else str(run.path)
+
+
+def _end(run: RunDirectory, center: Weights) -> list[Weights]:
+    """Of a run that kept nothing of its way, where it came to: its best weights."""
+    return [_fitting(run, load_trained(run.path).network.state_dict(), center)]
+
+
+def _fitting(run: RunDirectory, tensors: Mapping[str, Tensor], center: Weights) -> Weights:
+    """The parameters among these. Raises UsageError for those of another network."""
+    if any(name not in tensors or tensors[name].shape != center[name].shape for name in center):
         raise UsageError(
             f"landscape: {run.path} has a network of other shapes, so its way lies in no plane of this one. Draw their "
             f"landscapes side by side: --beside {run.path}"
         )
-    return [
-        {name: tensors[name].to(center[name]) for name in center}
-        for epoch, tensors in zip(epochs, past, strict=True)
-        if before is None or epoch < before
-    ]
+    return {name: tensors[name].to(center[name]) for name in center}
 
 
 def _plane(subject: Subject, center: Weights, ways: Sequence[Sequence[Weights]]) -> Plane:

@@ -19,7 +19,7 @@ from nettool.config.signature import ClassTarget, LabelTarget, NextTarget, Numbe
 from nettool.data.dataset import Batch, Dataset
 from nettool.data.encoders import TableEncoder
 from nettool.data.examples import Split, spread
-from nettool.errors import DataError, UsageError
+from nettool.errors import DataError, RunError, UsageError
 from nettool.model.compile import compile_network
 from nettool.runs.directory import RunDirectory
 from nettool.runs.journal import read_metrics, read_record
@@ -85,7 +85,16 @@ class Subject:
 
     @cached_property
     def trained(self) -> Trained:
-        """The best weights."""
+        """The best weights. Raises RunError where none were saved."""
+        if not self.run.best.is_file():
+            status = self.record["status"]
+            if status == "running":
+                raise RunError(f"{self.run.path} is still going and has saved nothing yet. Ask again in half a minute.")
+            if status == "diverged":
+                raise RunError(
+                    f"{self.run.path} diverged before an epoch was over, so it has no weights to look at. Train it "
+                    "anew with a lower learning rate."
+                )
         return load_trained(self.run.path, self.overrides)
 
     @cached_property

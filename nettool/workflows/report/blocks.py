@@ -205,7 +205,7 @@ def measured(value: float | None) -> Cell:
 
 def counted(value: float | None) -> Cell:
     """A cell with a whole number."""
-    return Cell("–", is_empty=True) if value is None else Cell(f"{value:,.0f}", float(value))
+    return Cell(f"{value:,.0f}", float(value)) if value is not None and math.isfinite(value) else measured(value)
 
 
 def word(text: str) -> Cell:

@@ -111,13 +111,15 @@ def _in_short(found: Comparison) -> list[tuple[str, str]]:
 
 
 def _best(found: Comparison, best: Compared | None) -> list[Block]:
+    note = found.note.removeprefix("note: ")
+    blocks: list[Block] = [Text(f"{note[0].upper()}{note[1:]}", "warn")] if note else []
     if found.sweep is None:
         if not found.keys:
-            return [Text("Their configs are the same, apart from their names.")]
-        return [Text(f"They differ in {listed(isolated(key) for key in found.keys)}.")]
+            return [*blocks, Text("Their configs are the same, apart from their names.")]
+        return [*blocks, Text(f"They differ in {listed(isolated(key) for key in found.keys)}.")]
     settings = found.sweep[2]
     said = verdict(settings, found.monitor)
-    blocks: list[Block] = [Text(said)] if said else []
+    blocks += [Text(said)] if said else []
     if not any(setting.deviation is not None for setting in settings):
         return blocks
     keys = list(settings[0].settings)

@@ -42,7 +42,9 @@ def as_picture(name: str, what: str, figure: Figure, headline: str | None = None
     width, height = struct.unpack(">II", content[16:24])
     title = _TITLES.get(name, name.replace("-", " ").replace("_", " ").capitalize())
     told = headline_of(figure) if headline is None else headline
-    return Picture(title, told, what, _uri(content), round(width / _SHARPNESS), round(height / _SHARPNESS))
+    return Picture(
+        title, told or what, "" if told else what, _uri(content), round(width / _SHARPNESS), round(height / _SHARPNESS)
+    )
 
 
 def image_uri(pixels: Array) -> str:

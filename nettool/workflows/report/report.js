@@ -10,7 +10,7 @@ for (const table of document.querySelectorAll("table")) {
     const isMissing = (row) => "empty" in row.cells[column].dataset;
     const isNumeric = rows.every((row) => isMissing(row) || "value" in row.cells[column].dataset);
     const compare = isNumeric
-      ? (a, b) => Number(a.dataset.value) - Number(b.dataset.value)
+      ? (a, b) => (Number(a.dataset.value) > Number(b.dataset.value)) - (Number(a.dataset.value) < Number(b.dataset.value))
       : (a, b) => a.textContent.localeCompare(b.textContent, undefined, { numeric: true });
     rows.sort((a, b) => isMissing(a) - isMissing(b)
       || (isMissing(a) ? 0 : sign * compare(a.cells[column], b.cells[column])));

@@ -67,6 +67,8 @@ def _checked(to: Path | None, home: Path | None) -> Path:
     assert path is not None
     if path.is_dir():
         raise UsageError(f"{path} is a folder. Name a file in it: --to {path / NAME}")
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"--to {path}: a report is a page of HTML. Name a file that ends in .html.")
     is_there = path.exists() or path.is_symlink()
     is_home = own is not None and path.resolve() == own.resolve()
     if is_there and not (is_home and path.is_file() and _is_ours(path)):

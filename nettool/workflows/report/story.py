@@ -89,7 +89,7 @@ def answer_of(judged: Judged) -> str:
         if name in known:
             return _of_numbers(judged, known[name], told, naive.get(name))
     name, value = next(iter(known.items()))
-    rest = f"; the naive model: {number(naive[name])}" if name in naive else ""
+    rest = f"; the baseline: {number(naive[name])}" if name in naive else ""
     return f"{name} is {number(value)} on {judged.examples}{rest}."
 
 

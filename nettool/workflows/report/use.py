@@ -76,7 +76,7 @@ def an_example(subject: Subject) -> dict[str, str]:
         return {}
     (row,) = subject.table.select(names).slice(int(subject.examples.rows[0]), 1).to_pylist()
     texts = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in row.items()}
-    return {} if None in row.values() or any("=" in name for name in names) else texts
+    return {} if None in row.values() or any("=" in name or name.startswith("-") for name in names) else texts
 
 
 def made_with(record: Mapping[str, Any], data: Mapping[str, Path]) -> list[tuple[str, str]]:
