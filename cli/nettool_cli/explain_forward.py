@@ -124,7 +124,7 @@ def print_layers(page: Page, found: Explanation) -> None:
     """Every layer with what it does to the example."""
     page.heading("2. Forward, layer by layer")
     given = describe_shape(found.plan.input)
-    page.say(f"The first layer gets x, {given}. For each other one x is what the one before gives.", 0)
+    page.say(f"The first layer gets x, {given}. In every later layer x is what the layer before it put out.", 0)
     for layer in found.walk.layers:
         if layer.is_first_turn:
             _print_layer(page, layer)

@@ -39,6 +39,9 @@ from nettool_cli import (
 # Looking for plugins reads the metadata of every package that is installed, and runs what it finds.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
+WITH_KEYS = ("train", "check", "sweep", "find-lr", "explain")
+"""Commands that take keys of a config."""
+
 app = typer.Typer(
     name="nettool",
     add_completion=False,
@@ -144,7 +147,7 @@ def _run() -> int:
             if getattr(error, "option_name", None) == "--resume":
                 verb = getattr(getattr(error, "ctx", None), "info_name", "train")
                 print(f"Name one, or take the newest: nettool {verb} --resume last", file=sys.stderr)
-            elif hasattr(error, "option_name"):
+            elif hasattr(error, "option_name") and getattr(getattr(error, "ctx", None), "info_name", "") in WITH_KEYS:
                 print("Keys of a config follow it without dashes: optimizer.lr=0.01", file=sys.stderr)
             return int(error.exit_code)
         foreseen = _foreseen(error)

@@ -107,7 +107,7 @@ def compare(
     Draws their curves over each other and, for a sweep, the metric against each key that it varies.
     """
     from nettool.workflows.compare import compare as compare_runs
-    from nettool.workflows.compare import draw
+    from nettool.workflows.pictures.comparison import draw
 
     if as_csv and as_json:
         raise UsageError("--csv and --json: name one of them.")

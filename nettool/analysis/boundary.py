@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nettool.analysis.columns import encoded_columns
-from nettool.analysis.outcomes import Array
+from nettool.analysis.outcomes import Array, Classified
 from nettool.data.encoders import TableEncoder
 from nettool.data.features import (
     DATE_PARTS,
@@ -20,6 +20,7 @@ from nettool.data.features import (
     NumberColumn,
 )
 from nettool.data.values import numbers
+from nettool.training.classification_metrics import decide
 
 Predict = Callable[[Array], Array]
 """Encoded features, float32 [n, width], to what is predicted: float64 [n, outputs]."""
@@ -55,6 +56,19 @@ class Plane:
     y: Axis
     surface: Array
     held: Mapping[str, str]
+
+
+def share_shown(plane: Plane, outcome: Classified) -> float:
+    """Of the examples in the plane, how many lie where it shows what is predicted of them; NaN where there are none.
+
+    In the plane the other features are held, and the examples have values of their own.
+    """
+    x, y = (axis.points[outcome.places] for axis in (plane.x, plane.y))
+    known = np.isfinite(x) & np.isfinite(y)
+    if not known.any():
+        return float("nan")
+    across, up = (np.abs(axis.places - at[known, None]).argmin(axis=1) for axis, at in ((plane.x, x), (plane.y, y)))
+    return float((decide(plane.surface[up, across]) == outcome.predicted[known]).mean())
 
 
 class PlaneOfFeatures:

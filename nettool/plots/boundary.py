@@ -10,7 +10,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
-from nettool.analysis.boundary import Axis, Plane
+from nettool.analysis.boundary import Axis, Plane, share_shown
 from nettool.analysis.outcomes import Array, Classified, Numbers
 from nettool.data.examples import spread
 from nettool.plots.figures import COLORS, headline, new_figure, plain
@@ -38,7 +38,8 @@ def decision_regions(plane: Plane, outcome: Classified, title: str) -> Figure:
             if len(outcome.classes) == 2:
                 break
     _dots(axes, plane, outcome)
-    _finish(figure, axes, plane, title)
+    share = share_shown(plane, outcome)
+    _finish(figure, axes, plane, title, f"{share:.0%} of the examples lie where it shows what is predicted of them")
     return figure
 
 
@@ -154,11 +155,12 @@ def surface(plane: Plane, outcome: Numbers, title: str) -> Figure:
     axes.set_xlim(x[0], x[-1])
     axes.set_ylim(y[0], y[-1])
     figure.colorbar(mesh, ax=axes).set_label(f"{plain(outcome.name, 30)}: predicted (surface), true (dots)")
-    _finish(figure, axes, plane, title)
+    _finish(figure, axes, plane, title, "the examples have values of their own there")
     return figure
 
 
-def _finish(figure: Figure, axes: Axes, plane: Plane, title: str) -> None:
+def _finish(figure: Figure, axes: Axes, plane: Plane, title: str, of_held: str) -> None:
+    """of_held: what it means for the examples that the other features are held."""
     for axis, scale in ((plane.x, axes.xaxis), (plane.y, axes.yaxis)):
         if axis.levels:
             every = -(-len(axis.levels) // 20)
@@ -172,16 +174,15 @@ def _finish(figure: Figure, axes: Axes, plane: Plane, title: str) -> None:
             scale.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
     axes.set_xlabel(plain(plane.x.name))
     axes.set_ylabel(plain(plane.y.name))
-    headline(axes, f"{title}{_held(plane.held)}")
+    headline(axes, f"{title}{_held(plane.held, of_held)}")
     handles, _ = axes.get_legend_handles_labels()
     if handles:
         figure.legend(loc="outside right upper", frameon=False, fontsize=8)
 
 
-def _held(held: Mapping[str, str]) -> str:
+def _held(held: Mapping[str, str], of_held: str) -> str:
     if not held:
         return ""
-    few = [f"{plain(name, 16)} {plain(value, 12)}" for name, value in list(held.items())[:4]]
+    few = [f"{plain(name, 16)} = {plain(value, 12)}" for name, value in list(held.items())[:4]]
     more = f" and {len(held) - 4} more" if len(held) > 4 else ""
-    told = f"with {', '.join(few)}{more}"
-    return f" {told}. Examples have values of their own there, so some lie in another colour than is predicted of them"
+    return f" with {', '.join(few)}{more}; {of_held}"

@@ -37,6 +37,7 @@ def confusion_matrix(outcome: Classified) -> Figure:
     image = axes.imshow(shares if few else np.where(shares > 0, shares, np.nan), cmap="Blues", norm=norm)
     bar = figure.colorbar(image, ax=axes, shrink=0.8, format=PercentFormatter(1.0))
     bar.set_label("of the actual class")
+    axes.set_anchor("W")  # in the middle of its room its labels would have less than was found for them
     bar.ax.yaxis.set_minor_formatter(NullFormatter())  # of a log scale: 6×10⁻¹ beside per cents
     if few:
         for row in range(num):

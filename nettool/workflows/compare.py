@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 from nettool.config.load import load
 from nettool.config.losses import Regression
 from nettool.errors import NettoolError, RunError, UsageError
-from nettool.runs import durable
 from nettool.runs.cells import as_cells
 from nettool.runs.directory import ROOT, RunDirectory, all_runs
 from nettool.runs.find import find_run
@@ -23,9 +21,6 @@ from nettool.training.stopping import cost, mode_of
 from nettool.workflows.changes import flat_settings
 from nettool.workflows.runs import has_tags, reached, record_or_damage
 from nettool.workflows.sweeps.results import Setting, rank, read_results
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 SAME_EVERYWHERE = ("name",)
 """Keys that say nothing of an experiment."""
@@ -119,7 +114,7 @@ def compare(arguments: Sequence[Path], tags: Mapping[str, str] | None = None, by
 def _compared(
     runs: Sequence[RunDirectory], by: str | None, sweep: tuple[SweepDirectory, SweepRecord] | None
 ) -> Comparison:
-    settings = [_settings(run) for run in runs]
+    runs, settings, unread = _readable(runs)
     keys = tuple(dict.fromkeys(key for each in settings for key in each))
     differing = tuple(
         key for key in keys if key not in SAME_EVERYWHERE and len({repr(each.get(key)) for each in settings}) > 1
@@ -141,7 +136,27 @@ def _compared(
     if sweep is not None:
         directory, record = sweep
         of_sweep = directory, record, rank(read_results(directory, record), monitor, mode)
-    return Comparison(tuple(ranked), differing, metrics, monitor, mode, of_sweep, note)
+    return Comparison(
+        tuple(ranked), differing, metrics, monitor, mode, of_sweep, " ".join(filter(None, (note, unread)))
+    )
+
+
+def _readable(runs: Sequence[RunDirectory]) -> tuple[list[RunDirectory], list[dict[str, Any]], str]:
+    """The runs whose config can be read, their settings, and a word of the others. Raises RunError without two."""
+    found, unread = [], []
+    for run in runs:
+        try:
+            found.append((run, _settings(run)))
+        except RunError as error:
+            unread.append(error)
+    if unread and len(found) < 2:
+        raise unread[0]
+    more = f" (and {len(unread) - 1} more)" if len(unread) > 1 else ""
+    return (
+        [run for run, _ in found],
+        [each for _, each in found],
+        f"note: left out{more}: {unread[0]}" if unread else "",
+    )
 
 
 def _check_tasks(runs: Sequence[RunDirectory], settings: Sequence[Mapping[str, Any]], is_asked: bool) -> None:
@@ -203,83 +218,3 @@ def _settings(run: RunDirectory) -> dict[str, Any]:
         raise RunError(f"{run.config} cannot be read: {error}") from None
     found = flat_settings(experiment)
     return {".".join(map(str, path)): value for path, value in found.items()}
-
-
-# --- pictures ----------------------------------------------------------------------------------------------
-
-
-def draw(comparison: Comparison, folder: Path) -> list[Path]:
-    """Curves over each other and, of a sweep, the metric against each key that it varies. Returns the files."""
-    from nettool.plots.figures import as_png
-
-    durable.make_folders(folder)
-    files = []
-    for name, figure in figures(comparison):
-        path = folder / f"{name}.png"
-        durable.write_file(path, as_png(figure))
-        files.append(path)
-    return files
-
-
-def figures(comparison: Comparison) -> Iterator[tuple[str, Figure]]:
-    """The same as figures, each with its name."""
-    from nettool.plots.sweeps import Curve, Spot, curves, metric_against_key
-
-    monitor = comparison.monitor
-    column = monitor if any(monitor in row for each in comparison.runs for row in each.epochs) else "train_loss"
-    found = [Curve(label, *_columns(each.epochs, column)) for each, label in _labelled(comparison) if each.epochs]
-    if found:
-        yield "curves", curves(column, found)
-    if comparison.sweep is None:
-        return
-    _, record, settings = comparison.sweep
-    whole = [setting for setting in settings if setting.mean is not None]
-    losses = {each.run.path.name: _train_loss(each) for each in comparison.runs}
-    for axis in record.axes:
-        if not whole or axis.key not in whole[0].settings:
-            continue
-        spots = [
-            Spot(
-                setting.settings[axis.key], setting.mean, setting.deviation,
-                " ".join(f"{key}={value}" for key, value in setting.settings.items() if key != axis.key),
-                _mean([losses.get(f"{point.number:04d}") for point in setting.points])
-                if monitor == "validation_loss" else None,
-            )
-            for setting in whole if setting.mean is not None
-        ]  # fmt: skip
-        figure = metric_against_key(axis.key, monitor, spots, axis.is_log, comparison.mode == "max")
-        yield f"by_{axis.key.replace('.', '_')}", figure
-
-
-def _labelled(comparison: Comparison) -> list[tuple[Compared, str]]:
-    """The runs, the best first, with what tells them apart; of a sweep its settings, which several seeds may share."""
-    if comparison.sweep is None:
-        return [(each, label_of(each, comparison.keys)) for each in comparison.runs]
-    by_name = {each.run.path.name: each for each in comparison.runs}
-    return [
-        (by_name[name], setting.name or "all")
-        for setting in comparison.sweep[2]
-        for point in setting.points
-        if (name := f"{point.number:04d}") in by_name
-    ]
-
-
-def label_of(each: Compared, keys: Sequence[str]) -> str:
-    """What tells a run from the others."""
-    told = " ".join(f"{key.rpartition('.')[2]}={each.settings.get(key)}" for key in keys if key != "seed")
-    return told if 0 < len(told) <= 40 else each.run.path.name
-
-
-def _train_loss(each: Compared) -> float | None:
-    """That of the best epoch."""
-    best = each.record.get("best_epoch")
-    return next((row["train_loss"] for row in each.epochs if row["epoch"] == best), None)
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return statistics.fmean(known) if known else None
-
-
-def _columns(rows: Sequence[Mapping[str, float | None]], name: str) -> tuple[list[float], list[float | None]]:
-    return [row["epoch"] or 0.0 for row in rows], [row.get(name) for row in rows]

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pytest
 
-from nettool.analysis.boundary import MOST_LEVELS, PlaneOfFeatures, can_be_axis
+from nettool.analysis.boundary import MOST_LEVELS, Axis, Plane, PlaneOfFeatures, can_be_axis, share_shown
 from nettool.analysis.columns import EncodedColumn, encoded_columns
 from nettool.analysis.importance import permutation_importance
 from nettool.analysis.mistakes import worst
@@ -157,3 +157,14 @@ def test_the_surest_mistakes_come_first_and_the_farthest_numbers() -> None:
     assert (first.place, first.actual, first.predicted, first.how) == (1, "1", "5", "+4")
     assert (second.place, second.how) == (0, "-0.5")
     assert (third.predicted, third.how) == ("2", "+4e-05")
+
+
+def test_the_share_of_examples_that_lie_where_their_prediction_is_shown() -> None:
+    across, up = (
+        Axis("a", np.array([0.0, 1.0]), np.array([0.1, 0.9, 0.2, np.nan])),
+        Axis("b", np.arange(2.0), np.zeros(4)),
+    )
+    surface = np.array([[[0.2], [0.9]], [[0.9], [0.9]]])  # on the lower row no, then yes
+    said = np.array([0.1, 0.8, 0.7, 0.9])
+    outcome = Classified(("no", "yes"), np.stack([1 - said, said], 1), np.zeros(4, np.int64), np.ones(4), np.arange(4))
+    assert share_shown(Plane(across, up, surface, {}), outcome) == pytest.approx(2 / 3)

@@ -96,6 +96,18 @@ def test_a_sweep_over_losses_is_ranked_by_a_metric(nettool: Nettool, config: Pat
     assert result.out.split()[:3] == ["point", "loss.label_smoothing", "accuracy"]
 
 
+def test_a_config_that_cannot_be_read_hides_no_other_run(nettool: Nettool, three: None) -> None:
+    Path("runs/students-0002/config.yaml").write_text("layers: [oops")
+    result = nettool("runs", "compare", "students-0001", "students-0002", "students-0003")
+    assert result.code == 0
+    assert "students-0001" in result.out
+    assert "students-0002" not in result.out
+    assert "left out: runs/students-0002/config.yaml cannot be read" in " ".join(result.err.split())
+    assert nettool("report", "students-0001", "students-0002", "students-0003", "--to", "all.html").code == 0
+    assert "students-0002/config.yaml cannot be read" in Path("all.html").read_text()
+    assert nettool("runs", "compare", "students-0001", "students-0002").code == 2
+
+
 def test_tags_group_runs(nettool: Nettool, three: None, config: Path) -> None:
     assert json.loads(Path("runs/students-0001/run.json").read_text())["tags"] == {"n": "1"}
     listed = json.loads(nettool("runs", "list", "--tag", "n=1", "--json").out)

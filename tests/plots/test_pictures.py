@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from nettool.analysis.outcomes import Classified
 from nettool.analysis.structure import Box, Neurons
 from nettool.plots.boundary import decision_regions, surface
 from nettool.plots.classification import calibration, confusion_matrix, gains, precision_recall, roc
-from nettool.plots.figures import NEGATIVE, POSITIVE, as_bytes, as_png, headline, headline_of, new_panels
+from nettool.plots.figures import NEGATIVE, POSITIVE, as_bytes, as_png, caption, headline, headline_of, new_panels
 from nettool.plots.importance import importance
 from nettool.plots.layers import distributions
 from nettool.plots.mistakes import mistaken_images, mistaken_rows
@@ -207,7 +208,7 @@ def test_the_mistakes_in_a_plane_are_ringed_and_what_is_held_is_told() -> None:
     figure = decision_regions(plane(3), outcome, "title")
     rings = [one for one in figure.axes[0].collections if one.get_label() == "predicted wrong"]
     assert len(np.asarray(rings[0].get_offsets())) == int((~outcome.is_right).sum())
-    assert "title with a 3, b 3, c 3, d 3 and 3 more" in title(figure)
+    assert "title with a = 3, b = 3, c = 3, d = 3 and 3 more; " in title(figure)
     drawn(figure)
 
 
@@ -307,3 +308,13 @@ def test_what_a_figure_says_is_told_as_a_plain_text_without_the_names_of_many_pa
     for place, axes in enumerate(panels):
         axes.set_title(f"panel {place}")
     assert headline_of(figure) == "panel 0"
+
+
+def test_labels_beside_a_square_have_room_however_long_the_names_are() -> None:
+    for names in (("a", "b", "c"), ("$tief$", "<b>hoch</b>", "mittel_x^2"), ("x" * 16, "y" * 16, "z" * 16)):
+        outcome = classified(3)
+        figure = caption(confusion_matrix(replace(outcome, classes=names)), "a run, validation")
+        as_png(figure)
+        renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
+        for axes in figure.axes:
+            assert axes.get_tightbbox(renderer).x0 >= 0

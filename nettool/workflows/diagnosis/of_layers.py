@@ -28,14 +28,14 @@ _UNENDING = ("relu", "has no upper end; or keep it with smaller first weights, s
 
 def linearity(patient: Patient) -> Verdict | str:
     """Whether the layers compose to a straight line though nobody asked for one."""
-    if linear_warning(patient.trained.plan) is None:
+    if linear_warning(patient.plan) is None:
         return "what is between input and output bends, or there is nothing between them"
-    num = sum(layer.num_parameters > 0 for layer in patient.trained.plan.leaves()) - 1
+    num = sum(layer.num_parameters > 0 for layer in patient.plan.leaves()) - 1
     return Verdict(
         "linear by mistake",
         "The network can draw nothing but straight lines: linear functions composed remain linear.",
         (f"It has {num} hidden layer{'s' if num > 1 else ''}, and nothing between input and output bends.",),
-        patient.activation("relu", [layer.name for layer in patient.trained.plan.leaves()], "so that it can bend"),
+        patient.activation("relu", [layer.name for layer in patient.plan.leaves()], "so that it can bend"),
     )
 
 

@@ -20,10 +20,13 @@ from nettool.config.load import load
 from nettool.config.signature import ClassTarget, LabelTarget, NextTarget, NumberTarget
 from nettool.data.dataset import Batch, Dataset, to_tensor
 from nettool.data.examples import Split, spread
+from nettool.errors import RunError
 from nettool.model.compile import Network, compile_network
 from nettool.model.memory import evaluation_chunk
+from nettool.model.plans import NetworkPlan
 from nettool.training.classification_metrics import decide
 from nettool.training.evaluation import evaluating, forward
+from nettool.workflows.check import check_config
 from nettool.workflows.pictures.path import past_weights
 from nettool.workflows.pictures.subject import Subject, Unsuitable
 from nettool.workflows.trained import Trained
@@ -91,6 +94,14 @@ class Patient:
     def trained(self) -> Trained:
         """The best weights."""
         return self.subject.trained
+
+    @cached_property
+    def plan(self) -> NetworkPlan:
+        """The layers, which config and data tell where no weights were saved."""
+        try:
+            return self.trained.plan
+        except RunError:
+            return check_config(load(self.subject.run.config, self.subject.overrides), all_rows=False).plan
 
     @cached_property
     def train(self) -> Split:
@@ -241,7 +252,7 @@ class Patient:
 
     def activation(self, name: str, layers: Sequence[str], why: str) -> str:
         """The line of the config that gives these layers another activation; in words where each has one of its own."""
-        leaves = [layer for layer in self.trained.plan.leaves() if layer.name in layers]
+        leaves = [layer for layer in self.plan.leaves() if layer.name in layers]
         own = [layer.name for layer in leaves if getattr(layer.spec, "activation", None) is not None]
         return f"# in {in_order(own)}: activation: {name} ({why})" if own else f"activation: {name}   # {why}"
 

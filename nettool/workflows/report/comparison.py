@@ -12,7 +12,8 @@ from urllib.parse import quote
 from nettool.config.load import load
 from nettool.runs.directory import RunDirectory
 from nettool.runs.journal import read_record
-from nettool.workflows.compare import Compared, Comparison, figures
+from nettool.workflows.compare import Compared, Comparison
+from nettool.workflows.pictures.comparison import figures
 from nettool.workflows.report.blocks import (
     MOST_OPEN,
     MOST_ROWS,

@@ -106,7 +106,7 @@ def _in_short(found: Gathered) -> list[tuple[str, str]]:
     if isinstance(record.get("seconds"), float | int):
         facts.append(("took", duration(record["seconds"])))
     if found.rows:
-        facts.append(("epochs", f"{len(found.rows):,}"))
+        facts.append(("epochs", f"{int(found.rows[-1]['epoch'] or 0):,}"))
     if (best := whole(record, "best_epoch")) is not None:
         facts.append(("best epoch", f"{best:,}"))
     if found.plan is not None:
