@@ -92,10 +92,11 @@ def main() -> None:
 
 def _photograph_report(folder: str) -> None:
     """The top of a page of `nettool report`, as a browser shows it."""
-    _train(folder, "overfit", "overfit")
-    _nettool(folder, "report", "overfit")
+    run = "runs/overfit-0001"
+    _train(folder, "overfit", run)
+    _nettool(folder, "report", run)
     browser = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1180,805"]
-    page = Path(folder, "overfit", "report.html").as_uri()
+    page = Path(folder, run, "report.html").as_uri()
     subprocess.run([*browser, f"--screenshot={GALLERY / 'report.png'}", page], check=True)
 
 
