@@ -115,7 +115,14 @@ def _check_gradients(subject: Subject, as_json: bool) -> None:
     else:
         headers = ("layer", "weights", "looked at", "corners", "largest error", "written out")
         rows = [
-            (one.layer, one.tensor, f"{one.num}", f"{one.kinks}", f"{one.error:.0e}", _or_none(one.of_closed_form))
+            (
+                one.layer,
+                one.tensor.removeprefix(f"{one.layer.split()[0]}."),
+                f"{one.num}",
+                f"{one.kinks}",
+                f"{one.error:.0e}",
+                _or_none(one.of_closed_form),
+            )
             for one in checked
         ]
         console.stdout().print(console.table(headers, rows, text_columns=2))

@@ -211,7 +211,7 @@ def test_gradients_are_compared_with_differences(nettool: Nettool, config: Path)
     assert [one["layer"] for one in found] == ["layers.0 (dense)"] * 2 + ["layers.1 (output)"] * 2
     assert all(one["fine"] and one["error"] < 1e-6 and one["of_closed_form"] < 1e-6 for one in found)
     shown = nettool("diagnose", RUN, "--gradcheck")
-    assert "layers.0.product.weight" in shown.out
+    assert "layers.0 (dense)    product.weight" in shown.out
 
 
 def test_of_a_run_without_an_epoch_and_of_none_it_is_said(nettool: Nettool, folder: Path, config: Path) -> None:
