@@ -113,7 +113,7 @@ def _check_gradients(subject: Subject, as_json: bool) -> None:
     if as_json:
         console.print_json([{**asdict(one), "fine": one.fine} for one in checked])
     else:
-        headers = ("layer", "weights", "looked at", "corners", "largest error", "written out")
+        headers = ("layer", "weights", "seen", "corners", "error", "written out")
         rows = [
             (
                 one.layer,
@@ -127,8 +127,9 @@ def _check_gradients(subject: Subject, as_json: bool) -> None:
         ]
         console.stdout().print(console.table(headers, rows, text_columns=2))
         console.message(
-            "largest error: between the gradient and a central difference, as a share of the largest gradient of the "
-            "tensor. corners: where the loss bends, so that there is no gradient. written out: the closed form's error."
+            "error: the largest between the gradient and a central difference, as a share of the tensor's largest "
+            "gradient. seen: how many were compared. corners: where the loss bends, so that there is no gradient. "
+            "written out: the closed form's error."
         )
     wrong = [one.layer for one in checked if not one.fine]
     if wrong:
