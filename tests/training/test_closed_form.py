@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -77,8 +78,40 @@ stacks = st.recursive(
 )
 
 
+CORNERS = ("relu", "leaky_relu")
+
+
+def in_order(layers: list[Any]) -> list[Any]:
+    """Without repeats, and without what changes no sign."""
+    found: list[Any] = []
+    for layer in layers:
+        if "repeat" in layer:
+            found += in_order(layer["repeat"]["layers"]) * layer["repeat"]["times"]
+        elif "dropout" not in layer:
+            found.append(layer)
+    return found
+
+
+def rounding_decides(layers: list[Any]) -> bool:
+    """A corner behind a norm: of a row of zeros the norm leaves its shift alone, which one update may leave at 0 but for
+    the last digit, and whose sign then decides.
+    """
+    rows = in_order(layers)
+    return any(
+        ("batch_norm" in first or "layer_norm" in first) and second.get("activation") in CORNERS
+        for first, second in itertools.pairwise(rows)
+    )
+
+
 @settings(max_examples=150, deadline=None)
-@given(stacks, st.sampled_from(LOSSES), st.sampled_from(OPTIMIZERS), st.booleans(), st.integers(1, 2), rates)
+@given(
+    stacks.filter(lambda layers: not rounding_decides(layers)),
+    st.sampled_from(LOSSES),
+    st.sampled_from(OPTIMIZERS),
+    st.booleans(),
+    st.integers(1, 2),
+    rates,
+)
 def test_it_agrees_with_autograd(
     layers: list[Any],
     loss: LossCase,
