@@ -40,7 +40,7 @@ def print_network(checked: Checked) -> None:
     """The layers with their shapes, the totals, and what the user should know."""
     out = console.stdout()
     plan = checked.plan
-    rows = [("input", "", str(plan.input), _count(sum(codes * width for codes, width in plan.embeddings)), "")]
+    rows = [("input", "", str(plan.input), _count(plan.num_embedded), "")]
     for layer in plan.layers:
         rows += _layer_rows(layer, "")
     rows.append(("total", "", "", _count(plan.num_parameters), _count(plan.flops)))

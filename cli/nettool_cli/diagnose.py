@@ -67,7 +67,7 @@ def _print(run: str, status: str, looked: list[Looked]) -> None:
     if fine:
         typer.echo("\nfine:")
     for name, seen in fine:
-        _say(seen, f"  {name:<27} ", " " * 30)
+        console.finding(f"  {name}", seen, fine=True, width=29)
     reasons: dict[str, list[str]] = {}
     for one in looked:
         if not one.is_told:

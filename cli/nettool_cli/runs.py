@@ -140,15 +140,13 @@ def _of_settings(found: Comparison) -> Any:
 
 def _beside(found: Comparison) -> Any:
     """A row for each run: what it differs in, and what it reached."""
+    from nettool.workflows.words import as_typed
+
     first = found.monitor
     names = [first, *(name for name in found.metrics if name != first)]
     rows = []
     for each in found.runs:
-        settings = ["" if (value := each.settings.get(key)) is None else _shown(value) for key in found.keys]
+        settings = ["" if (value := each.settings.get(key)) is None else as_typed(value) for key in found.keys]
         measured = [console.number(each.metrics.get(name)) for name in names]
         rows.append((str(each.run.path).removeprefix("runs/"), *settings, *measured, each.record["status"]))
     return console.table(("run", *found.keys, *names, "status"), rows, text_columns=1 + len(found.keys))
-
-
-def _shown(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)

@@ -152,6 +152,17 @@ class NextTarget:
 Target = ClassTarget | LabelTarget | NumberTarget | NextTarget
 
 
+def output_names(target: Target) -> tuple[str, ...]:
+    """Of each output of a network: its class, of a single output for two classes the second; () of next tokens."""
+    match target:
+        case ClassTarget(classes, binary):
+            return classes[1:] if binary else classes
+        case LabelTarget(names) | NumberTarget(names):
+            return names
+        case NextTarget():
+            return ()
+
+
 @dataclass(frozen=True)
 class TableExample:
     """`numbers` columns of numbers, then one column of codes for each embedded category: float32 [width].

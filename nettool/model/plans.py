@@ -62,8 +62,12 @@ class NetworkPlan:
     @property
     def num_parameters(self) -> int:
         """Trainable numbers of the whole network."""
-        embedded = sum(codes * width for codes, width in self.embeddings)
-        return embedded + sum(layer.num_parameters for layer in self.layers)
+        return self.num_embedded + sum(layer.num_parameters for layer in self.layers)
+
+    @property
+    def num_embedded(self) -> int:
+        """Those of the embedded categories of a table."""
+        return sum(codes * width for codes, width in self.embeddings)
 
     @property
     def flops(self) -> int:

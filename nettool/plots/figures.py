@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import logging
+import math
 import textwrap
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, Literal
@@ -24,6 +25,8 @@ from PIL import Image
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#8c8c8c")
 """Told apart by those who see few colours too (Okabe and Ito 2008)."""
 FADED = "#c4c4c4"
+_WIDE = 20.0
+"""How many times the smallest the largest number may be on a linear axis."""
 FEW_PANELS = 3
 """Of which each says something; the titles of more are names."""
 POSITIVE, NEGATIVE = COLORS[0], COLORS[1]
@@ -58,6 +61,13 @@ def _style(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(visible=True, color="#e6e6e6", linewidth=0.8)
     axes.set_axisbelow(True)
+
+
+def log_where_wide(axes: Axes, values: Iterable[float]) -> None:
+    """A logarithmic y axis where the finite ones of these span so much that most would be pressed flat."""
+    known = [value for value in values if math.isfinite(value)]
+    if known and min(known) > 0 and max(known) / min(known) > _WIDE:
+        axes.set_yscale("log")
 
 
 def readable_on(color: tuple[float, ...]) -> str:
@@ -146,7 +156,7 @@ def _readable(figure: Figure) -> Iterator[None]:
     matplotlib looks in one font after another only where a text names several families; the generic one is a single
     font to it.
     """
-    families = [DEFAULT_FONT, *_other_fonts()]
+    families = font_families(DEFAULT_FONT)
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
             axis.get_ticklabels()  # which are made when they are asked for
@@ -201,6 +211,11 @@ def as_gif(frames: Sequence[Image.Image], seconds: float = 0.15, last: float = 2
     durations = [int(1000 * seconds)] * len(rest) + [int(1000 * last)]
     first.save(buffer, "GIF", save_all=True, append_images=rest, duration=durations, loop=0)
     return buffer.getvalue()
+
+
+def font_families(first: str) -> list[str]:
+    """A font, and those that have what it lacks."""
+    return [first, *_other_fonts()]
 
 
 @cache

@@ -10,11 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nettool.analysis.line import Line
-from nettool.analysis.outcomes import Array
-from nettool.plots.figures import COLORS, headline, new_panels, plain
+from nettool.plots.figures import COLORS, headline, log_where_wide, new_panels, plain
 
-_WIDE = 20.0
-"""How many times the smallest the largest loss may be on a linear axis."""
 _LITTLE = 0.01
 """Of the loss at the higher end: less of a rise is none."""
 
@@ -38,7 +35,7 @@ def line(found: Line, splits: Sequence[str], metric: str, ends: Ends) -> Figure:
     for axes, what in ((above, "loss"), (below, metric)):
         _curves(axes, found, splits, what)
         axes.set_ylabel(plain(what.replace("_", " "), 30))
-    _log_where_wide(above, [found.values[f"{split} loss"] for split in splits])
+    log_where_wide(above, np.concatenate([found.values[f"{split} loss"] for split in splits]).tolist())
     below.set_xlabel(f"share of the way: 0 is {plain(ends.first, 24)}, 1 is {plain(ends.second, 24)}{ends.note}")
     above.legend(frameon=False, fontsize=9)
     headline(above, _told(found, f"{splits[0]} loss", ends))
@@ -55,13 +52,6 @@ def _curves(axes: Axes, found: Line, splits: Sequence[str], what: str) -> None:
         axes.plot(found.at, shown, color=color, linewidth=1.6, label=split)
         axes.plot(found.at[at_end], shown[at_end], "o", color=color, markersize=6)
     axes.set_xlim(found.at[0], found.at[-1])
-
-
-def _log_where_wide(axes: Axes, losses: Sequence[Array]) -> None:
-    """Beyond the ends a loss may be a thousand times as high, and would press all else flat."""
-    known = np.concatenate([values[np.isfinite(values)] for values in losses])
-    if len(known) and known.min() > 0 and known.max() / known.min() > _WIDE:
-        axes.set_yscale("log")
 
 
 def _told(found: Line, loss: str, ends: Ends) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 from nettool.plots.embeddings import print_width
-from nettool.plots.figures import COLORS, FONTS_OF_OTHER_SCRIPTS, new_figure, overline, plain
+from nettool.plots.figures import COLORS, font_families, new_figure, overline, plain
 
 LETTERS = 84
 """In a line."""
@@ -31,6 +31,7 @@ def samples(found: Sequence[Sample], title: str) -> Figure:
     wrapped = [list(_lines(sample.text))[:MOST_LINES] or [""] for sample in found]
     num_lines = sum(max(len(lines), 2) for lines in wrapped) + 0.6 * len(found)
     figure, axes = new_figure(9.2, 0.8 + 0.185 * num_lines)
+    fonts = font_families("DejaVu Sans Mono")
     axes.set_axis_off()
     axes.set_xlim(0, 1)
     axes.set_ylim(num_lines, 0)
@@ -41,19 +42,12 @@ def samples(found: Sequence[Sample], title: str) -> Figure:
         told = f"epoch {sample.epoch}{' (best)' if sample.is_best else ''}{loss}"
         axes.text(0.115, line + 0.1, told, ha="right", va="top", fontsize=8, color=color)
         for number, text in enumerate(lines):
-            axes.text(0.135, line + number + 0.1, plain(text, 2 * LETTERS), va="top", fontsize=8.5, family=_fonts())
+            axes.text(0.135, line + number + 0.1, plain(text, 2 * LETTERS), va="top", fontsize=8.5, family=fonts)
         line += max(len(lines), 2)
         axes.axhline(line + 0.2, color="#dddddd", linewidth=0.8)
         line += 0.6
     overline(figure, title)
     return figure
-
-
-def _fonts() -> list[str]:
-    from matplotlib.font_manager import get_font_names
-
-    installed = set(get_font_names())
-    return ["DejaVu Sans Mono", *(name for name in FONTS_OF_OTHER_SCRIPTS if name in installed)]
 
 
 def _lines(text: str) -> Iterator[str]:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from nettool.plots.figures import COLORS, headline, new_panels, plain
+from nettool.plots.figures import COLORS, headline, log_where_wide, new_panels, plain
 
 Row = Mapping[str, float | None]
 _BEST = "#e69f00"
@@ -36,7 +36,8 @@ def training_curves(
     if any(row.get("validation_loss") is not None for row in rows):
         _line(loss, epochs, [row.get("validation_loss") for row in rows], COLORS[0], "validation")
     loss.set_ylabel("loss")
-    _log_where_wide(loss, rows)
+    both = [row.get(name) for row in rows for name in ("train_loss", "validation_loss")]
+    log_where_wide(loss, [value for value in both if value is not None])
     for axes, name in zip(others, shown, strict=True):
         _line(axes, epochs, [row.get(name) for row in rows], COLORS[0], None)
         naive = baseline.get(name)
@@ -74,11 +75,3 @@ def _line(axes: Axes, epochs: Sequence[float], values: Sequence[float | None], c
     axes.plot(
         epochs, numbers, color=color, label=label, linewidth=1.6, marker="o" if len(epochs) < 30 else "", markersize=3
     )
-
-
-def _log_where_wide(axes: Axes, rows: Sequence[Row]) -> None:
-    """On a linear axis the fall of the first epochs would press all others flat."""
-    names = ("train_loss", "validation_loss")
-    values = [value for row in rows for name in names if (value := row.get(name)) is not None and math.isfinite(value)]
-    if values and min(values) > 0 and max(values) / min(values) > 20:
-        axes.set_yscale("log")

@@ -24,7 +24,7 @@ from nettool.analysis.steps import Walk
 from nettool.analysis.walkthrough import walk
 from nettool.config.experiment import Experiment
 from nettool.config.load import load
-from nettool.config.signature import ClassTarget, LabelTarget, NextTarget, NumberTarget
+from nettool.config.signature import NextTarget, output_names
 from nettool.data.bundle import Encoders
 from nettool.data.dataset import Batch, Dataset
 from nettool.data.encode import load_rows
@@ -158,13 +158,10 @@ def _batch(split: Split, place: int) -> Batch:
 
 
 def _names(subject: _Subject) -> tuple[str, ...]:
-    match subject.encoders.signature.target:
-        case ClassTarget(classes, binary):
-            return classes[1:] if binary else classes
-        case LabelTarget(names) | NumberTarget(names):
-            return names
-        case NextTarget(vocabulary):
-            return token_texts(subject.encoders.features, range(vocabulary))
+    target = subject.encoders.signature.target
+    if isinstance(target, NextTarget):
+        return token_texts(subject.encoders.features, range(target.vocabulary))
+    return output_names(target)
 
 
 def _units(subject: _Subject) -> tuple[tuple[float, ...], tuple[float, ...]]:

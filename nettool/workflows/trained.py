@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -33,7 +34,9 @@ from nettool.model.memory import evaluation_chunk
 from nettool.model.plans import NetworkPlan
 from nettool.model.shapes import plan_network
 from nettool.runs import checkpoint
+from nettool.runs.directory import RunDirectory
 from nettool.runs.find import find_run
+from nettool.runs.journal import read_record
 from nettool.training.evaluation import Evaluator, forward
 from nettool.training.metrics import compute_metrics
 from nettool.training.token_metrics import unigram_metrics
@@ -66,6 +69,10 @@ class Trained:
     def target(self) -> Target:
         """What the network predicts."""
         return self.encoders.signature.target
+
+    def first_network(self) -> Network:
+        """The network as training began with it: the same bits with the same torch."""
+        return compile_network(self.plan, self.experiment.seed, self.device)
 
     def evaluator(self, metric_names: tuple[str, ...]) -> Evaluator:
         """Measures this network."""
@@ -173,7 +180,7 @@ def load_trained(argument: Path | None, overrides: Sequence[str] = ()) -> Traine
             )
         source = argument
     else:
-        source = find_run(argument).weights
+        source = _weights_of(find_run(argument))
     try:
         tensors, written = checkpoint.load(source)
     except DamagedError as error:
@@ -189,6 +196,22 @@ def load_trained(argument: Path | None, overrides: Sequence[str] = ()) -> Traine
         raise RunError(f"{source}: {error}{hint if 'no layer' in str(error) else ''}") from None
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise RunError(f"{source} does not fit together: {in_short(error)}.") from None
+
+
+def _weights_of(run: RunDirectory) -> Path:
+    """Raises RunError where none were saved, and says what to do about it, which how the run stands decides."""
+    status = ""
+    if not run.best.is_file():
+        with contextlib.suppress(RunError):
+            status = str(read_record(run)["status"])
+    if status == "running":
+        raise RunError(f"{run.path} is still going and has saved nothing yet. Ask again in half a minute.")
+    if status == "diverged":
+        raise RunError(
+            f"{run.path} diverged before an epoch was over, so it has no weights to look at. Train it anew with a "
+            "lower learning rate."
+        )
+    return run.weights
 
 
 def _put_together(source: Path, tensors: dict[str, Tensor], facts: BestFacts, experiment: Experiment) -> Trained:

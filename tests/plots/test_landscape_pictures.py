@@ -31,8 +31,13 @@ def test_a_landscape_that_leaves_the_numbers_is_drawn_all_the_same() -> None:
         loss * np.nan,
     ):
         found = Landscape(random_plane(weights), np.linspace(-1, 1, 7), np.linspace(-1, 1, 9), spoiled)
-        drawn(landscape(found, [Way("run", np.array([0.5, 0.0]), np.array([0.5, 0.0]))], "title"))
-    drawn(landscape(found, [], "title"))
+        figure = landscape(found, [Way("run", np.array([0.5, 0.0]), np.array([0.5, 0.0]))], "title")
+        drawn(figure)
+        assert title(figure) == "title"
+        assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["run"]
+    figure = landscape(found, [], "title")
+    drawn(figure)
+    assert figure.axes[0].get_legend() is None
 
 
 def valley(width: int, height: int, deep: float) -> Landscape:

@@ -26,7 +26,6 @@ from nettool.workflows.report.blocks import (
     counted,
     duration,
     isolated,
-    listed,
     measured,
     moment,
     number,
@@ -38,6 +37,7 @@ from nettool.workflows.report.colours import Token, yaml_tokens
 from nettool.workflows.report.page import as_html
 from nettool.workflows.report.story import Judged, answer_of, ending_of, status_of
 from nettool.workflows.report.tables import MOST_EPOCHS, epochs_table
+from nettool.workflows.words import listed
 
 EVIL = "</script><b>\"'`&{{ 7*7 }}{% raw %}<!--"
 VOID = {"meta", "link", "img", "br"}

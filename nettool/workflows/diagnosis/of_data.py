@@ -7,7 +7,7 @@ import numpy as np
 from nettool.analysis.verdicts import Verdict
 from nettool.config.signature import ClassTarget
 from nettool.data.suspects import find_suspects
-from nettool.workflows.diagnosis.patient import Patient, show_value
+from nettool.workflows.diagnosis.patient import Patient, section
 from nettool.workflows.pictures.subject import Unsuitable
 
 RARE = 0.25
@@ -71,8 +71,7 @@ def _against_imbalance(patient: Patient) -> str:
     if getattr(loss, "class_weights", None) is not None:
         return f"# Their class_weights are too small, or there is too little to tell them by.\n{metrics}"
     settings = {"name": loss.name, **loss.model_dump(exclude_defaults=True), "class_weights": "balanced"}
-    inside = ", ".join(f"{name}: {show_value(value)}" for name, value in settings.items())
-    return f"loss: {{{inside}}}   # all classes count the same\n{metrics}"
+    return f"{section('loss', settings)}   # all classes count the same\n{metrics}"
 
 
 def _shares(patient: Patient, target: ClassTarget) -> np.ndarray:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from nettool.analysis.gradients import Signal, gradient_noise, signals
-from nettool.analysis.layers import SATURATED, Health, activation_distributions
+from nettool.analysis.layers import SATURATED, Health
 from nettool.analysis.verdicts import Verdict
 from nettool.model.verdicts import linear_warning
-from nettool.training.evaluation import evaluating
-from nettool.workflows.diagnosis.patient import Patient, sized
+from nettool.workflows.diagnosis.patient import MOST_LOOKED_AT, Patient, sized
 from nettool.workflows.pictures.subject import Unsuitable
+from nettool.workflows.words import capitalised, plural
 
 MANY = 0.5
 """Of the units of a layer: some always are dead, or at an end."""
@@ -21,7 +21,7 @@ NOISY = 0.9
 """Of the squared length of a batch's gradient: so much of it is chance."""
 MOST_OF_ALL = 0.25
 """Of the training examples: a batch that would be large enough has no more."""
-MOST_EXAMPLES, FEWEST_EXAMPLES = 2000, 4
+FEWEST_EXAMPLES = 4
 _LEAKY = ("leaky_relu", "lets a little through below 0; a lower learning rate kills fewer units, too")
 _UNENDING = ("relu", "has no upper end; or keep it with smaller first weights, scaled data, a lower learning rate")
 
@@ -34,7 +34,7 @@ def linearity(patient: Patient) -> Verdict | str:
     return Verdict(
         "linear by mistake",
         "The network can draw nothing but straight lines: linear functions composed remain linear.",
-        (f"It has {num} hidden layer{'s' if num > 1 else ''}, and nothing between input and output bends.",),
+        (f"It has {plural(num, 'hidden layer')}, and nothing between input and output bends.",),
         patient.activation("relu", [layer.name for layer in patient.plan.leaves()], "so that it can bend"),
     )
 
@@ -59,10 +59,7 @@ def _ill(
     count: Callable[[Health], int],
     other: tuple[str, str],
 ) -> Verdict | str:
-    trained = patient.trained
-    with patient.subject.computing(), evaluating(trained.network):
-        health = activation_distributions(trained.network, trained.plan, patient.batch(MOST_EXAMPLES))[1]
-    units = [one for one, layer in zip(health, trained.plan.leaves(), strict=True) if layer.activation in activations]
+    units = [health for activation, health in patient.units if activation in activations]
     if not units:
         raise Unsuitable(f"no layer has {' or '.join(activations)}")
     found = [one for one in units if count(one) >= max(MANY * one.num_units, 1)]
@@ -76,9 +73,9 @@ def _ill(
 def reach_of_gradients(patient: Patient) -> Verdict | str:
     """Whether the gradient that reaches the first layer is of the size of that at the output."""
     trained = patient.trained
-    found = partial(signals, plan=trained.plan, batch=patient.batch(MOST_EXAMPLES // 4), loss=trained.loss.mean)
+    found = partial(signals, plan=trained.plan, batch=patient.batch(MOST_LOOKED_AT // 4), loss=trained.loss.mean)
     with patient.subject.computing():
-        first = patient.first_network()
+        first = patient.trained.first_network()
         at_start = found(first.train())
         at_best = found(trained.network)
     told = (
@@ -94,7 +91,7 @@ def reach_of_gradients(patient: Patient) -> Verdict | str:
         "The first layers hardly learn: the gradient that reaches them is next to nothing."
         if vanishes
         else "The gradient grows from layer to layer on its way back, so that single steps may go anywhere.",
-        (f"{told[0].upper()}{told[1:]}.", f"By layer, when training began: {by_layer}."),
+        (f"{capitalised(told)}.", f"By layer, when training began: {by_layer}."),
         patient.activation("relu", [one.layer for one in at_start], "its slope is 1")
         + "\n# or `norm: batch_norm` in each layer, or `residual` around them"
         if vanishes
@@ -117,12 +114,12 @@ def noise_of_batches(patient: Patient) -> Verdict | str:
     size = patient.experiment.batch_size
     num = len(patient.subject.train)
     size = (num if size == "full" else min(size, num)) * patient.experiment.accumulate
-    batch = patient.batch(MOST_EXAMPLES)
+    batch = patient.batch(MOST_LOOKED_AT)
     if len(batch.features) < FEWEST_EXAMPLES:
         raise Unsuitable(f"a variance needs more than {len(batch.features)} examples")
     network, epoch = patient.network_when(0.5)
     with patient.subject.computing():
-        at_start = gradient_noise(patient.first_network(), batch, trained.loss.mean)
+        at_start = gradient_noise(patient.trained.first_network(), batch, trained.loss.mean)
         later = gradient_noise(network, batch, trained.loss.mean)
     shares = (at_start.share(size), later.share(size))
     told = (
@@ -136,7 +133,7 @@ def noise_of_batches(patient: Patient) -> Verdict | str:
         "batches too small",
         "What a single batch says is mostly chance, so that training wanders more than it goes down.",
         (
-            f"{told[0].upper()}{told[1:]}.",
+            f"{capitalised(told)}.",
             f"Of {better:,} at a time it is {at_start.share(better):.0%} when training begins.",
         ),
         f"batch_size: {better}   # fewer and surer steps, and faster; `accumulate` where memory is short",

@@ -13,9 +13,10 @@ from nettool.analysis.verdicts import Verdict
 from nettool.config.signature import ClassTarget, ImageExample, NumberTarget, TokenExample
 from nettool.training.divergence import CURE
 from nettool.training.rate_race import rounded
-from nettool.workflows.diagnosis.patient import Losses, Patient, examples_of, sized
+from nettool.workflows.diagnosis.patient import Losses, Patient, sized
 from nettool.workflows.pictures.columns import in_memory
 from nettool.workflows.pictures.subject import Unsuitable
+from nettool.workflows.words import capitalised, plural
 
 FAR_OFF = 1000
 """Times the usual learning rate: a tenth of it would not do."""
@@ -58,10 +59,7 @@ def beside_baseline(patient: Patient) -> Verdict | str:
     return Verdict(
         "no better than the baseline",
         f"On the validation split it is {'not surely' if better.mean > 0 else 'no'} better than {_baseline(patient)}.",
-        (
-            f"{losses[0].upper()}{losses[1:]}; the difference is {-better.mean:+.2g} with a standard error of "
-            f"{better.error:.2g}.",
-        ),
+        (f"{capitalised(losses)}; the difference is {-better.mean:+.2g} with a standard error of {better.error:.2g}.",),
         patient.first_the_causes()
         or "# Can it learn 100 examples by heart? nettool train CONFIG data.limit=100 epochs=1000\n"
         "# If not, it is the network or the learning rate; if so, do the features hold the answer?",
@@ -123,7 +121,7 @@ def too_little_data(patient: Patient) -> Verdict | str:
     seen = math.sqrt(len(own.each) / max(len(patient.subject.validation or ()), 1))  # where only some were looked at
     unsure = 2 * own.error * seen / better.mean if better.mean > 2 * better.error else 0.0
     unsure = math.inf if len(own.each) < 2 else unsure
-    size = f"{examples_of(num)} to train {weights:,} weights"
+    size = f"{plural(num, 'example')} to train {weights:,} weights"
     by_heart = any(name.startswith("overfitting") for name in patient.found) and weights > num
     if not by_heart and unsure < 0.5:
         return f"{size}; validation loss {own.mean:.3g} ± {sized(2 * own.error)}"
@@ -131,7 +129,7 @@ def too_little_data(patient: Patient) -> Verdict | str:
     evidence = [f"{size}." if by_heart else "", measured]
     text = "There is too little data to learn so many weights from." if by_heart else ""
     whole = len(patient.subject.validation or ())
-    judged = f"The validation split ({examples_of(whole)}) is too small to judge by." if unsure >= 0.5 else ""
+    judged = f"The validation split ({plural(whole, 'example')}) is too small to judge by." if unsure >= 0.5 else ""
     cure = ["# More data; until then fewer units, or dropout."] if by_heart else []
     cure += ["# Judge by every example once: nettool sweep CONFIG --folds 5"]
     told = " ".join(filter(None, (text, judged)))
@@ -154,7 +152,7 @@ def underfitting(patient: Patient) -> Verdict | str:
         "There is more to learn than the network has learned, even of its own training examples.",
         (
             f"{_amount(patient, own)} {what} in validation, {_amount(patient, train)} in training.",
-            f"{neighbours[0].upper()}{neighbours[1:]}, which takes no learning: {_amount(patient, theirs)}.",
+            f"{capitalised(neighbours)}, which takes no learning: {_amount(patient, theirs)}.",
         ),
         patient.first_the_causes() or "\n".join(_against_underfitting(patient)),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nettool.analysis.layers import Health, activation_distributions
 from nettool.analysis.learning import Learning
 from nettool.analysis.outcomes import Array
 from nettool.config.experiment import Experiment
@@ -21,7 +22,7 @@ from nettool.config.signature import ClassTarget, LabelTarget, NextTarget, Numbe
 from nettool.data.dataset import Batch, Dataset, to_tensor
 from nettool.data.examples import Split, spread
 from nettool.errors import RunError
-from nettool.model.compile import Network, compile_network
+from nettool.model.compile import Network
 from nettool.model.memory import evaluation_chunk
 from nettool.model.plans import NetworkPlan
 from nettool.training.classification_metrics import decide
@@ -30,12 +31,15 @@ from nettool.workflows.check import check_config
 from nettool.workflows.pictures.path import past_weights
 from nettool.workflows.pictures.subject import Subject, Unsuitable
 from nettool.workflows.trained import Trained
+from nettool.workflows.words import as_typed, listed
 
 MOST_EXAMPLES, MOST_FLOPS = 5000, 5e10
 """Of each split that losses are measured on, and about as much arithmetic: enough for a mean."""
 FLOPS_OF_GRADIENTS = 1e10
 """Of the examples that gradients are taken of, forward."""
 FEWEST_EXAMPLES = 32
+MOST_LOOKED_AT = 2000
+"""Training examples that layers and gradients are looked at with."""
 CAUSES = (
     "linear by mistake", "vanishing gradients", "exploding gradients",
     "learning rate too low", "learning rate too high", "stopped while it was still learning",
@@ -80,10 +84,10 @@ class Patient:
         self.found: list[str] = []
         """Verdicts so far: what comes later may follow from them."""
 
-    @cached_property
+    @property
     def experiment(self) -> Experiment:
         """The resolved config."""
-        return load(self.subject.run.config).experiment
+        return self.subject.experiment
 
     @property
     def record(self) -> dict[str, Any]:
@@ -122,7 +126,7 @@ class Patient:
     @cached_property
     def train_losses(self) -> Losses:
         """With the best weights, on the training split."""
-        return self._losses(self.train)[0]
+        return self._on_train[0]
 
     @cached_property
     def validation_losses(self) -> Losses:
@@ -135,6 +139,10 @@ class Patient:
         return self._on_validation[1]
 
     @cached_property
+    def _on_train(self) -> tuple[Losses, Losses]:
+        return self._losses(self.train)
+
+    @cached_property
     def _on_validation(self) -> tuple[Losses, Losses]:
         return self._losses(self.validation)
 
@@ -144,7 +152,7 @@ class Patient:
         try:
             return self.naive_losses.mean
         except Unsuitable:
-            return self._losses(self.train)[1].mean
+            return self._on_train[1].mean
 
     @cached_property
     def learning(self) -> Learning:
@@ -200,11 +208,6 @@ class Patient:
                 said = said if weights is None else said * weights.cpu().double()
                 return (said / said.sum()).clamp_min(LEAST).log()[None]
 
-    def first_network(self) -> Network:
-        """The network as training began with it."""
-        trained = self.trained
-        return compile_network(trained.plan, trained.experiment.seed, trained.device)
-
     def network_when(self, share: float) -> tuple[Network, int]:
         """The network as it was when this share of what the training loss fell by had been gained, of the epochs whose
         weights are known; at the latest, the best. And the epoch.
@@ -230,7 +233,7 @@ class Patient:
     def first_the_causes(self) -> str:
         """What to mend before anything else; nothing where nothing was found that the rest may follow from."""
         causes = [name for name in self.found if name in CAUSES]
-        return f"# First what is said above: {in_order(causes)}." if causes else ""
+        return f"# First what is said above: {listed(causes)}." if causes else ""
 
     @property
     def has_weights(self) -> bool:
@@ -246,15 +249,21 @@ class Patient:
         """The line of the config, with these settings in place of its own."""
         spec = self.experiment.optimizer
         given = spec.model_dump(exclude_defaults=True)
-        settings = {"name": spec.name, "lr": self.rate, **given, **changes}
-        inside = ", ".join(f"{name}: {show_value(value)}" for name, value in settings.items() if value is not None)
-        return f"optimizer: {{{inside}}}"
+        return section("optimizer", {"name": spec.name, "lr": self.rate, **given, **changes})
 
     def activation(self, name: str, layers: Sequence[str], why: str) -> str:
         """The line of the config that gives these layers another activation; in words where each has one of its own."""
         leaves = [layer for layer in self.plan.leaves() if layer.name in layers]
         own = [layer.name for layer in leaves if getattr(layer.spec, "activation", None) is not None]
-        return f"# in {in_order(own)}: activation: {name} ({why})" if own else f"activation: {name}   # {why}"
+        return f"# in {listed(own)}: activation: {name} ({why})" if own else f"activation: {name}   # {why}"
+
+    @cached_property
+    def units(self) -> list[tuple[str, Health]]:
+        """The activation of each layer, and how its units do on training examples."""
+        trained = self.trained
+        with self.subject.computing(), evaluating(trained.network):
+            health = activation_distributions(trained.network, trained.plan, self.batch(MOST_LOOKED_AT))[1]
+        return [(layer.activation, one) for layer, one in zip(trained.plan.leaves(), health, strict=True)]
 
     def batch(self, most: int) -> Batch:
         """So many training examples, or as many as it takes."""
@@ -262,22 +271,12 @@ class Patient:
         return self.subject.some(min(most, fitting, self.subject.most_examples))
 
 
-def show_value(value: Any) -> str:
-    """A setting as the config has it."""
-    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def in_order(names: Sequence[str]) -> str:
-    """`a, b and c`."""
-    *before, last = names
-    return f"{', '.join(before)} and {last}" if before else last
+def section(key: str, settings: Mapping[str, Any]) -> str:
+    """A section of the config in a line, without what is not set."""
+    inside = ", ".join(f"{name}: {as_typed(value)}" for name, value in settings.items() if value is not None)
+    return f"{key}: {{{inside}}}"
 
 
 def sized(value: float) -> str:
     """To two digits, without an exponent where none is needed."""
     return f"{value:,.0f}" if 100 <= abs(value) < 1e6 else f"{value:.2g}"
-
-
-def examples_of(num: int) -> str:
-    """`1 example`, `1,000 examples`."""
-    return f"{num:,} example{'' if num == 1 else 's'}"

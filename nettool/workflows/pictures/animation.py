@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from nettool.analysis.outcomes import Numbers
+from nettool.data.examples import spread_early
 from nettool.runs import durable
 from nettool.workflows.pictures.columns import plane_of
 from nettool.workflows.pictures.draw import check_folder, check_free
@@ -16,12 +15,6 @@ from nettool.workflows.pictures.subject import Subject, Unsuitable
 
 MOST_FRAMES = 30
 """Spread over the epochs that something was kept of."""
-
-
-def _places(num: int) -> list[int]:
-    """Close together at the beginning, where most happens."""
-    places: list[int] = np.unique((np.linspace(0, 1, MOST_FRAMES) ** 2 * (num - 1)).round().astype(int)).tolist()
-    return places
 
 
 def animate_boundary(subject: Subject, folder: Path) -> Path:
@@ -38,7 +31,7 @@ def animate_boundary(subject: Subject, folder: Path) -> Path:
         )
     plane = plane_of(subject)
     frames = []
-    for place in _places(len(epochs)):
+    for place in spread_early(len(epochs), MOST_FRAMES).tolist():
         then = subject.with_weights(past[place])
         outcome = next(iter(then.outcomes.values()))
         shown = plane.show(then.predict)

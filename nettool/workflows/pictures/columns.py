@@ -19,7 +19,6 @@ from nettool.data.encoders import TableEncoder
 from nettool.data.examples import Split, Windows, spread
 from nettool.errors import UsageError
 from nettool.training.metrics import METRICS
-from nettool.workflows.pictures.pixels import pixels_of
 from nettool.workflows.pictures.subject import Subject, Unsuitable
 
 MOST_EXAMPLES = 2000
@@ -73,7 +72,7 @@ def plane_of(subject: Subject) -> PlaneOfFeatures:
         )
     if isinstance(target, LabelTarget | NextTarget):
         raise Unsuitable("boundary: it is drawn of one target, and this run predicts several labels.")
-    if pixels_of(subject) is not None and not subject.wishes.features:
+    if subject.pixels is not None and not subject.wishes.features:
         raise Unsuitable(
             "boundary: the columns are pixels, of which no two say much. Look at importance, or choose two: --features."
         )

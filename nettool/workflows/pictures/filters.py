@@ -15,7 +15,7 @@ from nettool.data.encoders import TableEncoder
 from nettool.data.examples import Windows
 from nettool.data.image_encoder import ImageEncoder
 from nettool.data.series import SeriesEncoder
-from nettool.workflows.pictures.pixels import images_of, pixels_of
+from nettool.workflows.pictures.pixels import images_of
 from nettool.workflows.pictures.registry import captioned
 from nettool.workflows.pictures.subject import Subject, Unsuitable
 
@@ -56,7 +56,7 @@ def _shown(subject: Subject, place: int) -> Array | None:
     if isinstance(features, Windows):
         return None
     layer = next(layer for layer in subject.trained.plan.leaves() if isinstance(layer.spec, Conv2d))
-    grid = pixels_of(subject)
+    grid = subject.pixels
     if grid is not None:
         image = images_of(subject, grid, subject.examples.rows[[place]])[0]
     elif isinstance(layer.input, Image) and features[place].size == layer.input.size:
@@ -83,7 +83,7 @@ def _weights_of_pixels(subject: Subject) -> Figure:
     weights: Array | None = None
     if found is not None and isinstance(encoder, ImageEncoder):
         weights = found[1].reshape(-1, encoder.channels, encoder.height, encoder.width)
-    elif found is not None and isinstance(encoder, TableEncoder) and (grid := pixels_of(subject)) is not None:
+    elif found is not None and isinstance(encoder, TableEncoder) and (grid := subject.pixels) is not None:
         placed = np.full((len(found[1]), len(grid.names)), np.nan)
         placed[:, [grid.names.index(column.name) for column in encoder.columns]] = found[1]
         weights = placed.reshape(-1, *grid.shape)

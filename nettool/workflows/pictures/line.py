@@ -14,7 +14,6 @@ from nettool.analysis.outcomes import Array
 from nettool.data.dataset import Dataset
 from nettool.data.examples import spread
 from nettool.errors import UsageError
-from nettool.model.compile import compile_network
 from nettool.workflows.pictures.path import trace_of
 from nettool.workflows.pictures.subject import Subject, Unsuitable
 from nettool.workflows.trained import Trained, load_trained
@@ -57,7 +56,7 @@ def _first_weights(subject: Subject) -> Mapping[str, Tensor]:
     epochs, past = trace_of(subject.run)
     if epochs[:1] == [0]:
         return {name: tensor[0].to(trained.device) for name, tensor in past.items()}
-    return compile_network(trained.plan, trained.experiment.seed, trained.device).state_dict()
+    return trained.first_network().state_dict()
 
 
 def _fitting(best: Mapping[str, Tensor], other: Trained, subject: Subject) -> Mapping[str, Tensor]:

@@ -13,7 +13,7 @@ from nettool.analysis.outcomes import Array, Classified, Outcome
 from nettool.data.arrow import from_numpy
 from nettool.data.columns import used
 from nettool.data.image_encoder import ImageEncoder
-from nettool.workflows.pictures.pixels import images_of, pixels_of
+from nettool.workflows.pictures.pixels import images_of
 from nettool.workflows.pictures.subject import Subject, Unsuitable
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def worst_of(subject: Subject, most_columns: int = MOST_COLUMNS) -> WorstExample
             "mistakes: the run predicts the next token of a text; look at what it writes: nettool generate"
         )
     name, outcome = max(subject.outcomes.items(), key=lambda each: _num_wrong(each[1]))  # the first of equals
-    grid = pixels_of(subject)
+    grid = subject.pixels
     shows_images = grid is not None or isinstance(subject.trained.encoders.features, ImageEncoder)
     found = worst(outcome, MOST_IMAGES if shows_images else MOST_ROWS)
     if not found:

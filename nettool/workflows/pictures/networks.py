@@ -18,6 +18,7 @@ from nettool.workflows.pictures.registry import Kinds, captioned
 from nettool.workflows.pictures.samples import samples_of
 from nettool.workflows.pictures.subject import Subject
 from nettool.workflows.pictures.tokens import attention_of, embeddings_of
+from nettool.workflows.words import plural
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,8 +34,8 @@ def _network(subject: Subject) -> Figure:
     trained, name = subject.trained, subject.run.path.name
     layers = neurons_of(trained.network, trained.plan)
     if not layers:
-        embedded = sum(codes * width for codes, width in trained.plan.embeddings)
-        return caption(boxes(boxes_of(trained.plan), describe_shape(trained.plan.input), embedded), name)
+        before = describe_shape(trained.plan.input)
+        return caption(boxes(boxes_of(trained.plan), before, trained.plan.num_embedded), name)
     return caption(neurons(layers, subject.input_names, subject.output_names), name)
 
 
@@ -57,7 +58,7 @@ def _activations(subject: Subject) -> Figure:
         found, health = activation_distributions(trained.network, trained.plan, subject.batch)
     ill = sum(one.dead + one.saturated for one in health)
     told = (
-        f"what layers put out; {ill} unit{'s' if ill > 1 else ''} dead or saturated"
+        f"what layers put out; {plural(ill, 'unit')} dead or saturated"
         if ill
         else "what layers put out; no dead or saturated units"
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from nettool.analysis.outcomes import Array
@@ -12,7 +14,9 @@ from nettool.data.encoders import TableEncoder
 from nettool.data.examples import spread
 from nettool.data.features import BooleanColumn, NumberColumn
 from nettool.data.values import is_numeric, numbers
-from nettool.workflows.pictures.subject import Subject
+
+if TYPE_CHECKING:
+    from nettool.workflows.pictures.subject import Subject
 
 MOST_LOOKED_AT = 1000
 """Rows."""

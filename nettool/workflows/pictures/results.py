@@ -11,7 +11,6 @@ from nettool.data.image_encoder import ImageEncoder
 from nettool.workflows.pictures.columns import column_importance, plane_of
 from nettool.workflows.pictures.mistakes import worst_examples
 from nettool.workflows.pictures.occlusion import occlusion_of
-from nettool.workflows.pictures.pixels import pixels_of
 from nettool.workflows.pictures.registry import Kinds, captioned
 from nettool.workflows.pictures.subject import Subject, Unsuitable
 
@@ -66,7 +65,7 @@ def _importance(subject: Subject) -> Figure:
     if isinstance(subject.trained.encoders.features, ImageEncoder):
         return captioned(subject, occlusion_of(subject))
     found, reached, num = column_importance(subject, REPEATS)
-    grid = pixels_of(subject)
+    grid = subject.pixels
     if grid is not None:
         figure = importance_of_pixels(found, grid, subject.metric, reached)
     else:

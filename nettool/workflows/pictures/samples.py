@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from nettool.config.signature import NextTarget
+from nettool.data.examples import spread_early
 from nettool.data.text_encoder import StreamEncoder
 from nettool.runs.journal import read_metrics
 from nettool.training.trace import MOST_BYTES
@@ -64,11 +63,9 @@ def _told(found: list[Sample], has_past: bool, keep: str, unit: str) -> str:
 
 
 def _spread(epochs: list[int]) -> list[int]:
-    """Close together at the beginning, where most happens."""
     if len(epochs) <= MOST_TEXTS:
         return epochs
-    places = np.unique((np.linspace(0, 1, MOST_TEXTS) ** 2 * (len(epochs) - 1)).round().astype(int))
-    return [epochs[place] for place in places.tolist()]
+    return [epochs[place] for place in spread_early(len(epochs), MOST_TEXTS).tolist()]
 
 
 def _length(trained: Trained, num: int) -> int:

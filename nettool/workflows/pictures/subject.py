@@ -13,19 +13,21 @@ import pyarrow as pa
 from torch import Tensor
 
 from nettool.analysis.outcomes import Array, Outcome, outcomes_of
+from nettool.analysis.pixels import PixelGrid
 from nettool.config.data import DataSpec, SplitName
+from nettool.config.experiment import Experiment
 from nettool.config.load import load
-from nettool.config.signature import ClassTarget, LabelTarget, NextTarget, NumberTarget
+from nettool.config.signature import NextTarget, output_names
 from nettool.data.dataset import Batch, Dataset
 from nettool.data.encoders import TableEncoder
 from nettool.data.examples import Split, spread
-from nettool.errors import DataError, RunError, UsageError
-from nettool.model.compile import compile_network
+from nettool.errors import DataError, UsageError
 from nettool.runs.directory import RunDirectory
 from nettool.runs.journal import read_metrics, read_record
 from nettool.training.evaluation import Measured
 from nettool.workflows import machine
 from nettool.workflows.examples import found_data, has_split, load_examples
+from nettool.workflows.pictures.pixels import pixels_of
 from nettool.workflows.trained import Trained, load_trained
 
 MOST_EXAMPLES, MOST_NUMBERS = 2000, 2**26
@@ -79,22 +81,18 @@ class Subject:
         return rows
 
     @cached_property
+    def experiment(self) -> Experiment:
+        """The resolved config."""
+        return load(self.run.config).experiment
+
+    @property
     def metric_names(self) -> tuple[str, ...]:
         """What was measured after each epoch."""
-        return load(self.run.config).experiment.metric_names
+        return self.experiment.metric_names
 
     @cached_property
     def trained(self) -> Trained:
-        """The best weights. Raises RunError where none were saved."""
-        if not self.run.best.is_file():
-            status = self.record["status"]
-            if status == "running":
-                raise RunError(f"{self.run.path} is still going and has saved nothing yet. Ask again in half a minute.")
-            if status == "diverged":
-                raise RunError(
-                    f"{self.run.path} diverged before an epoch was over, so it has no weights to look at. Train it "
-                    "anew with a lower learning rate."
-                )
+        """The best weights."""
         return load_trained(self.run.path, self.overrides)
 
     @cached_property
@@ -128,6 +126,11 @@ class Subject:
         """The split, encoded."""
         return self._examples[0]
 
+    @cached_property
+    def pixels(self) -> PixelGrid | None:
+        """The image that the columns of the table are; None where they are none."""
+        return pixels_of(self)
+
     @property
     def table(self) -> pa.Table | None:
         """All columns of the table that the rows of the split are of; None of a text."""
@@ -149,7 +152,7 @@ class Subject:
     def trained_with(self, weights: Mapping[str, Tensor]) -> Trained:
         """The network with other weights of its own; what is not among them is as in the best ones."""
         trained = self.trained
-        network = compile_network(trained.plan, trained.experiment.seed, trained.device)
+        network = trained.first_network()
         network.load_state_dict({**trained.network.state_dict(), **weights})
         return replace(trained, network=network.eval())
 
@@ -221,13 +224,7 @@ class Subject:
     @property
     def output_names(self) -> tuple[str, ...]:
         """Of each output of the network; of a single one for two classes, the second."""
-        match self.trained.target:
-            case ClassTarget(classes, binary):
-                return classes[1:] if binary else classes
-            case LabelTarget(names) | NumberTarget(names):
-                return names
-            case NextTarget():
-                return ()
+        return output_names(self.trained.target)
 
     @cached_property
     def metric(self) -> str:

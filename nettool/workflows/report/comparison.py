@@ -31,11 +31,9 @@ from nettool.workflows.report.blocks import (
     counted,
     duration,
     isolated,
-    listed,
     measured,
     moment,
     number,
-    plural,
     word,
 )
 from nettool.workflows.report.colours import yaml_tokens
@@ -44,6 +42,7 @@ from nettool.workflows.report.pictures import as_picture
 from nettool.workflows.report.story import TONES
 from nettool.workflows.report.use import made_with, shown_path, title_of
 from nettool.workflows.sweeps.results import verdict
+from nettool.workflows.words import as_typed, capitalised, listed, plural
 
 MOST_NAMED = 6
 """Runs that are called by their names in the heading."""
@@ -95,7 +94,7 @@ def _answer(found: Comparison, best: Compared | None) -> str:
     name = title_of(best.run.path) if found.sweep is None else f"point {best.run.path.name}"
     told = f"The best by {found.monitor.replace('_', ' ')} is {isolated(name)} with {number(_value(found, best))}"
     settings = ", ".join(
-        f"{key}={isolated(_shown(value))}" for key, value in best.settings.items() if value is not None
+        f"{key}={isolated(as_typed(value))}" for key, value in best.settings.items() if value is not None
     )
     others = [value for each in found.runs if (value := _value(found, each)) is not None]
     rest = f"; the worst has {number(others[-1])}" if len(others) > 1 else ""
@@ -113,7 +112,7 @@ def _in_short(found: Comparison) -> list[tuple[str, str]]:
 
 def _best(found: Comparison, best: Compared | None) -> list[Block]:
     note = found.note.removeprefix("note: ")
-    blocks: list[Block] = [Text(f"{note[0].upper()}{note[1:]}", "warn")] if note else []
+    blocks: list[Block] = [Text(capitalised(note), "warn")] if note else []
     if found.sweep is None:
         if not found.keys:
             return [*blocks, Text("Their configs are the same, apart from their names.")]
@@ -143,7 +142,7 @@ def _table(found: Comparison, best: Compared | None, folder: Path) -> Table:
     names = [found.monitor, *(name for name in found.metrics if name != found.monitor)]
     rows = []
     for each in found.runs[:MOST_ROWS]:
-        told = [word(_shown(each.settings.get(key))) for key in found.keys]
+        told = [word(_setting(each, key)) for key in found.keys]
         record = each.record
         rows.append(
             (
@@ -172,6 +171,11 @@ def _table(found: Comparison, best: Compared | None, folder: Path) -> Table:
     )
 
 
+def _setting(each: Compared, key: str) -> str:
+    value = each.settings.get(key)
+    return "" if value is None else as_typed(value)
+
+
 def _link(run: RunDirectory, folder: Path, in_sweep: bool) -> Cell:
     """The run's path, of a point of the sweep its name in it; and a way to its own report where it has one."""
     report = run.path.resolve() / "report.html"
@@ -182,13 +186,6 @@ def _link(run: RunDirectory, folder: Path, in_sweep: bool) -> Cell:
 def _numeric(record: Mapping[str, Any], key: str) -> float | None:
     value = record.get(key)
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
-def _shown(value: Any) -> str:
-    """As one would type it."""
-    if value is None:
-        return ""
-    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _pictures(found: Comparison, missing: Missing) -> list[Block]:

@@ -68,7 +68,7 @@ def gather(run: RunDirectory, subject: Subject) -> Gathered:
     with missing.noting("the epochs"):
         found.rows = read_metrics(run)
     with missing.noting("the settings"):
-        found.experiment = load(run.config).experiment
+        found.experiment = subject.experiment
     try:
         found.trained = subject.trained
         found.plan = found.trained.plan

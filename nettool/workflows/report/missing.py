@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from nettool.errors import NettoolError
 from nettool.workflows.pictures.subject import Unsuitable
-from nettool.workflows.report.blocks import listed
+from nettool.workflows.words import listed
 
 
 class Missing:

@@ -24,7 +24,6 @@ from nettool.workflows.report.blocks import (
     Text,
     duration,
     moment,
-    plural,
     whole,
 )
 from nettool.workflows.report.colours import Token, yaml_tokens
@@ -41,6 +40,7 @@ from nettool.workflows.report.tables import (
     recorded_table,
 )
 from nettool.workflows.report.use import an_example, commands, made_with, shown_path, title_of
+from nettool.workflows.words import capitalised, plural
 
 LONG_CONFIG = 60
 """Lines of a config that is folded."""
@@ -196,12 +196,8 @@ def _mistakes(found: Gathered) -> list[Block]:
         try:
             return [mistakes_table(worst_of(found.subject, MOST_MISTAKEN_COLUMNS))]
         except Unsuitable as error:
-            return [Text(_as_sentence(str(error).removeprefix(f"{AS_A_TABLE}: ")), "good")]
+            return [Text(capitalised(str(error).removeprefix(f"{AS_A_TABLE}: ")), "good")]
     return []
-
-
-def _as_sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _use(found: Gathered) -> list[Block]:

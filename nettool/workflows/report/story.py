@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from nettool.config.signature import LabelTarget, NumberTarget, Target
-from nettool.workflows.report.blocks import Tone, isolated, number, plural, share, whole
+from nettool.workflows.report.blocks import Tone, isolated, number, share, whole
+from nettool.workflows.words import plural
 
 TONES: Mapping[str, Tone] = {"finished": "good", "stopped early": "good", "running": "plain", "interrupted": "warn"}
 """How a status is to be taken; any other is bad news."""

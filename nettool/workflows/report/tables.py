@@ -13,6 +13,7 @@ from nettool.workflows.evaluate import Evaluation
 from nettool.workflows.pictures.mistakes import WorstExamples
 from nettool.workflows.report.blocks import MOST_OPEN, Cell, Table, counted, measured, word
 from nettool.workflows.report.pictures import image_uri
+from nettool.workflows.words import capitalised
 
 MOST_EPOCHS = 200
 MOST_LETTERS = 120
@@ -50,8 +51,7 @@ def _ordinal(count: int) -> str:
 
 def network_table(plan: NetworkPlan) -> Table:
     """The layers with their shapes and parameters, as `nettool check` shows them."""
-    embedded = sum(codes * width for codes, width in plan.embeddings)
-    rows = [_layer("input", "", str(plan.input), embedded, 0)]
+    rows = [_layer("input", "", str(plan.input), plan.num_embedded, 0)]
     for layer in plan.layers:
         rows += _layers(layer, "")
     rows.append(_layer("total", "", "", plan.num_parameters, plan.flops))
@@ -135,7 +135,7 @@ def mistakes_table(found: WorstExamples) -> Table:
         own = [word(_cut(cells[place])) for _, cells in found.columns]
         rows.append((counted(row), *images, word(_cut(each.actual)), word(_cut(each.predicted)), how, *own))
     names = [_cut(name) for name, _ in found.columns]
-    return Table(found.title[:1].upper() + found.title[1:], (*headers, *names), rows)
+    return Table(capitalised(found.title), (*headers, *names), rows)
 
 
 def _cut(text: str) -> str:

@@ -15,8 +15,9 @@ from nettool.runs.directory import ROOT, RunDirectory
 from nettool.runs.sweeps import is_sweep
 from nettool.workflows.examples import has_split
 from nettool.workflows.pictures.subject import Subject
-from nettool.workflows.report.blocks import plural, whole
+from nettool.workflows.report.blocks import whole
 from nettool.workflows.trained import Trained
+from nettool.workflows.words import plural
 
 MOST_VALUES = 8
 """Of an example that is typed."""
