@@ -273,3 +273,16 @@ def test_a_pipe_is_called_a_pipe(nettool: Nettool, run: str) -> None:
         result = nettool(*command)
         assert (result.code, result.out) == (2, "")
         assert "pipe.csv is a pipe or a device" in result.err
+
+
+def test_a_run_that_diverged_before_an_epoch_was_over_is_not_to_be_gone_on_with(nettool: Nettool, config: Path) -> None:
+    assert (
+        nettool("train", config, "--quiet", "optimizer={name: sgd, lr: 1e30}", "loss=mse", "data.target=hours").code
+        == 3
+    )
+    for command in ("eval", "predict", "plot", "diagnose"):
+        arguments = ("lectures=1",) if command == "predict" else ()
+        result = nettool(command, "students-0001", *arguments)
+        assert result.code == (0 if command == "diagnose" else 2)
+        assert "--resume" not in result.out + result.err
+        assert "diverged" in result.out + result.err

@@ -60,8 +60,8 @@ def examine(subject: Subject) -> Iterator[Looked]:
     Raises UsageError for overrides that are none of where the data are.
     """
     patient = Patient(subject)
-    why = "the training diverged" if patient.record["status"] == "diverged" else ""
-    why = "nothing was trained" if patient.record.get("epochs") == 0 else why
+    has_diverged, is_untrained = patient.record["status"] == "diverged", patient.record.get("epochs") == 0
+    why = "the training diverged" if has_diverged else "nothing was trained" if is_untrained else ""
     for check in CHECKS:
         if why and check.of_ending:
             yield Looked(check.name, None, why, is_told=False)
