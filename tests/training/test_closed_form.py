@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
 from nettool.training.closed_form.chain import Chain
@@ -78,40 +77,26 @@ stacks = st.recursive(
 )
 
 
-CORNERS = ("relu", "leaky_relu")
+def rounding_decides(case: Case, count: int) -> bool:
+    """Whether there are corners, and an update leaves the shift of a norm at 0 but for the last digit.
 
-
-def in_order(layers: list[Any]) -> list[Any]:
-    """Without repeats, and without what changes no sign."""
-    found: list[Any] = []
-    for layer in layers:
-        if "repeat" in layer:
-            found += in_order(layer["repeat"]["layers"]) * layer["repeat"]["times"]
-        elif "dropout" not in layer:
-            found.append(layer)
-    return found
-
-
-def rounding_decides(layers: list[Any]) -> bool:
-    """A corner behind a norm: of a row of zeros the norm leaves its shift alone, which one update may leave at 0 but for
-    the last digit, and whose sign then decides.
+    Of a row of zeros, which dropout makes, a norm gives its shift alone; a relu behind it may then take one side in the
+    one engine and the other in the other, and both rightly.
     """
-    rows = in_order(layers)
-    return any(
-        ("batch_norm" in first or "layer_norm" in first) and second.get("activation") in CORNERS
-        for first, second in itertools.pairwise(rows)
-    )
+    network, step = case.step("autograd")
+    if not any(isinstance(module, nn.ReLU | nn.LeakyReLU) for module in network.modules()):
+        return False
+    for start in range(0, len(case.batches), count):
+        group = case.batches[start : start + count]
+        step(iter(group), len(group), 0.01)
+        shifts = [module.bias for module in network.modules() if isinstance(module, nn.LayerNorm | nn.BatchNorm1d)]
+        if any(bool(((shift != 0) & (shift.abs() < 1e-15)).any()) for shift in shifts):
+            return True
+    return False
 
 
 @settings(max_examples=150, deadline=None)
-@given(
-    stacks.filter(lambda layers: not rounding_decides(layers)),
-    st.sampled_from(LOSSES),
-    st.sampled_from(OPTIMIZERS),
-    st.booleans(),
-    st.integers(1, 2),
-    rates,
-)
+@given(stacks, st.sampled_from(LOSSES), st.sampled_from(OPTIMIZERS), st.booleans(), st.integers(1, 2), rates)
 def test_it_agrees_with_autograd(
     layers: list[Any],
     loss: LossCase,
@@ -121,6 +106,7 @@ def test_it_agrees_with_autograd(
     dropout: float,
 ) -> None:
     case = make_case([*layers, "output"], loss, weighted=weighted, optimizer=optimizer, dropout=dropout)
+    assume(not rounding_decides(case, count))
     assert_engines_agree(case, count)
 
 
